@@ -1,0 +1,1 @@
+"""Rowferry carries PostgreSQL rows to Kafka as Avro and on to a Snowflake stage, exactly once."""

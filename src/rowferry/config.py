@@ -1,0 +1,213 @@
+"""Every setting once: its name, type, default, unit, meaning, and whether it is a secret.
+
+Help, `.env.example`, the reference page and `rowferry config` are generated from here;
+sources.py fills it. The environment name of a field is its upper-case form, with the prefix
+`ROWFERRY_` where it is not one of postgres_, kafka_, schema_ and snowflake_.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+FOREIGN_PREFIXES = ("postgres_", "kafka_", "schema_", "snowflake_")
+
+
+class Mode(StrEnum):
+    """How a table is read."""
+
+    INCREMENTAL = "incremental"
+    FULL = "full"
+    LOG = "log"
+
+
+class Delivery(StrEnum):
+    """Small fresh files, or large cheap ones."""
+
+    STREAMING = "streaming"
+    BATCH = "batch"
+
+
+class Unreadables(StrEnum):
+    """What happens to a record or value that cannot be carried."""
+
+    STOP = "stop"
+    DEAD_LETTER = "dead_letter"
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+def setting(default: Any, help: str, *, unit: str = "", **limits: Any) -> Any:  # noqa: A002
+    """Declare a setting; `...` as default makes it required; limits are pydantic's."""
+    return Field(default, description=help, json_schema_extra={"unit": unit}, **limits)
+
+
+class TableSettings(BaseModel):
+    """What one table may set for itself, in `[table."schema.name"]` of rowferry.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Mode | None = None
+    timestamp_column: str | None = None
+    filter: str | None = None
+    topic: str | None = None
+    subject: str | None = None
+    record_name: str | None = None
+    namespace: str | None = None
+
+
+class Settings(BaseModel):
+    """The effective settings; frozen, and safe to print: secrets mask themselves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # --- PostgreSQL
+    postgres_user: str = setting(..., "Role that reads the tables; SELECT is enough")
+    postgres_db: str = setting(..., "Database to read from")
+    postgres_password: SecretStr = setting(..., "Password of POSTGRES_USER")
+    postgres_host: str = setting("localhost", "Host of the PostgreSQL server")
+    postgres_port: int = setting(5432, "Port of the PostgreSQL server", ge=1, le=65535)
+    postgres_sslmode: (
+        Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None
+    ) = setting(None, "TLS mode; unset: verify-full, but prefer on loopback")
+    postgres_sslrootcert: str | None = setting(None, "File of the CA that signed the server")
+
+    # --- Kafka
+    kafka_server: str = setting(..., "Bootstrap servers, host:port, comma-separated")
+    kafka_username: str | None = setting(None, "SASL user; unset: no SASL")
+    kafka_password: SecretStr | None = setting(None, "Password of KAFKA_USERNAME")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = (
+        setting(None, "Transport; unset: SASL_SSL with a user name, else PLAINTEXT")
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
+        "PLAIN", "SASL mechanism"
+    )
+    kafka_ssl_ca: str | None = setting(None, "File of the CA that signed the brokers")
+
+    # --- Schema registry
+    schema_server: str = setting(..., "URL of the Confluent Schema Registry API")
+    schema_username: str | None = setting(None, "User, or API key, of the registry")
+    schema_password: SecretStr | None = setting(None, "Password, or API secret, of the registry")
+    schema_ssl_ca: str | None = setting(None, "File of the CA that signed the registry")
+
+    # --- Snowflake
+    snowflake_account: str | None = setting(None, "Account identifier")
+    snowflake_user: str | None = setting(None, "User that writes to the stage")
+    snowflake_password: SecretStr | None = setting(None, "Password or programmatic access token")
+    snowflake_warehouse: str | None = setting(None, "Warehouse for loading; staging needs none")
+    snowflake_database: str | None = setting(None, "Database of the stage")
+    snowflake_schema: str | None = setting(None, "Schema of the stage")
+    snowflake_role: str | None = setting(None, "Role with READ and WRITE on the stage")
+    snowflake_authenticator: str | None = setting(None, "Kind of login; unset: by what is given")
+    snowflake_private_key_file: str | None = setting(None, "PKCS#8 private key, mode 600")
+    snowflake_private_key_passphrase: SecretStr | None = setting(None, "Passphrase of the key")
+    snowflake_token_file: str | None = setting(None, "File with an access token, mode 600")
+    snowflake_host: str | None = setting(None, "Host, where it does not follow from the account")
+    snowflake_port: int | None = setting(None, "Port, where it is not 443", ge=1, le=65535)
+    snowflake_protocol: Literal["https", "http"] = setting("https", "http only on loopback")
+
+    # --- What is carried
+    pipeline: str | None = setting(None, "Name of the pipeline; unset: the database's name")
+    tables: Names = setting((), "Tables to capture, schema.table, comma-separated")
+    mode: Mode = setting(Mode.INCREMENTAL, "How the tables are read")
+    timestamp_column: str = setting("updated_timestamp", "Column set by each insert and update")
+    timestamp_zone: str | None = setting(None, "Zone of a `timestamp` column; unset: any")
+    filter: str | None = setting(None, "WHERE clause that rows must meet")
+    topic: str = setting("{table}_updates", "Topic of a table; {schema} and {table} are filled in")
+    subject: str = setting("{topic}-value", "Registry subject of a topic's values")
+    record_name: str | None = setting(None, "Avro record name; unset: from the table's name")
+    namespace: str = setting("rowferry.{schema}", "Avro namespace; {schema} {table} are filled in")
+    key_format: Literal["auto", "text", "avro"] = setting(
+        "auto", "Key of a message; auto: UTF-8 text for a single text column, else Avro"
+    )
+    on_unreadable: Unreadables = setting(
+        Unreadables.STOP, "What happens to a record or value that cannot be carried"
+    )
+
+    # --- Capture
+    poll_seconds: float = setting(0.1, "Time between polls", unit="s", ge=0.01, le=3600)
+    full_every_seconds: float = setting(3600, "Time between full scans", unit="s", ge=1)
+    epsilon_seconds: float = setting(5.0, "Allowance for descheduled backends", unit="s", ge=0)
+    clock_skew_seconds: float = setting(
+        0.0, "Allowance for timestamps set by applications' clocks", unit="s", ge=0
+    )
+    slice_rows: int = setting(200_000, "Most rows in a Kafka transaction", ge=1)
+    slice_bytes: int = setting(50_000_000, "Most bytes in a Kafka transaction", unit="B", ge=1)
+    slice_seconds: float = setting(10.0, "Longest time to fill a slice", unit="s", gt=0)
+    load_chunk_rows: int = setting(100_000, "Rows in a chunk of the initial load", ge=1)
+
+    # --- Publish
+    topic_partitions: int = setting(4, "Partitions of a topic that is created", ge=1)
+    topic_replication: int | None = setting(None, "Replicas of a topic; unset: the broker's", ge=1)
+    topic_retention_hours: float = setting(168, "Retention of a topic that is created", unit="h")
+    progress_topic: str = setting("_rowferry_progress", "Compacted topic that keeps the position")
+    transaction_seconds: float = setting(60, "Kafka transaction timeout", unit="s", ge=10, le=900)
+
+    # --- Receive
+    topics: Names = setting((), "Topics to receive; unset: those of TABLES")
+    group: str = setting("rowferry-stage", "Consumer group")
+    delivery: Delivery = setting(Delivery.STREAMING, "Small fresh files, or large cheap ones")
+    max_records: int = setting(1_000_000, "Records in a file at most", ge=1)
+    max_bytes: int = setting(100_000_000, "Compressed bytes in a file at most", unit="B", ge=1000)
+    max_age_seconds: float | None = setting(
+        None, "Age of a file at most; unset: 0.4 streaming, 60 batch", unit="s", gt=0
+    )
+    group_protocol: Literal["auto", "classic", "consumer"] = setting(
+        "auto", "Group protocol; auto: consumer (KIP-848) where the broker has it"
+    )
+    session_seconds: float = setting(45, "Session timeout of the group", unit="s", ge=1)
+    resume_from_stage: bool = setting(False, "Take the position from the stage's file names")
+    start_from: Literal["beginning", "end"] = setting("beginning", "Where a new group starts")
+
+    # --- Stage
+    stage: str | None = setting(None, "@stage/prefix, or file:/folder")
+    metadata: Names = setting(
+        ("_op", "_partition", "_offset", "_timestamp"),
+        "Metadata fields of a line; also _schema_id, _key, _topic; field=name renames",
+    )
+    gzip_level: int = setting(1, "ISA-L compression level", ge=0, le=3)
+    upload_threads: int = setting(4, "Uploads in flight", ge=1, le=64)
+    put_seconds: float = setting(120, "Deadline of one upload", unit="s", gt=0)
+    spool_dir: str | None = setting(None, "Folder for open files; unset: the system's temporary")
+    spool_bytes: int = setting(1_000_000_000, "Most bytes waiting for upload", unit="B", ge=1)
+    dead_letter: str = setting("{topic}_dead_letter", "Topic of what cannot be read")
+
+    # --- Running
+    connect_seconds: float = setting(30, "How long a first connection is tried", unit="s", ge=0)
+    drain_seconds: float = setting(30, "How long an orderly stop may take", unit="s", gt=0)
+    workers: int = setting(1, "Processes that receive, or load in parallel", ge=1, le=64)
+    log_format: Literal["auto", "json", "console"] = setting("auto", "Shape of log lines")
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least level logged")
+
+    # --- Only in rowferry.toml
+    table: dict[str, TableSettings] = setting({}, "Settings of single tables")
+    kafka: dict[str, str] = setting({}, "librdkafka properties that are passed through")
+
+    def of(self, qualified: str) -> TableSettings:
+        """The settings of one table, `schema.table`; all unset where it has none."""
+        return self.table.get(qualified, TableSettings())
+
+    @property
+    def pipeline_name(self) -> str:
+        """The pipeline's name in keys and transactional ids."""
+        return self.pipeline or self.postgres_db
+
+    @property
+    def age_seconds(self) -> float:
+        """The age at which a file is closed."""
+        fallback = 0.4 if self.delivery is Delivery.STREAMING else 60.0
+        return self.max_age_seconds or fallback
+
+
+def environment_name(field: str) -> str:
+    """The environment variable of a field: POSTGRES_USER, ROWFERRY_TABLES."""
+    if field.startswith(FOREIGN_PREFIXES):
+        return field.upper()
+    return f"ROWFERRY_{field.upper()}"

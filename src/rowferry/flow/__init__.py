@@ -1,0 +1,1 @@
+"""The order a row travels: capture → encode → publish → (Kafka) → receive → stage."""

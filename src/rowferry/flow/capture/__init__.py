@@ -1,0 +1,1 @@
+"""PostgreSQL → rows: which rows are new, read each exactly once."""

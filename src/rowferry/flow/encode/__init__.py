@@ -1,0 +1,1 @@
+"""Rows → framed Avro messages, their schema derived from the table."""

@@ -1,0 +1,1 @@
+"""Messages → Kafka: rows and position in one transaction, one owner a table."""

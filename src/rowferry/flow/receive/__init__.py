@@ -1,0 +1,1 @@
+"""Kafka → batches: one consumer group, file boundaries decided once."""

@@ -1,0 +1,1 @@
+"""Batches → files on a stage: same range, same name, same bytes."""

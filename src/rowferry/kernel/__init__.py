@@ -1,0 +1,1 @@
+"""Bytes ↔ columns: pure, vectorised, no I/O."""

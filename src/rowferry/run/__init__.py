@@ -1,0 +1,1 @@
+"""The loops: the only place that knows two stages of the flow at once."""

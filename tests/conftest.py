@@ -1,0 +1,27 @@
+"""Options and profiles of the test run; the real parts come from the fix_*.py files."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("quick", max_examples=30, deadline=None)
+settings.register_profile(
+    "default", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--run-mutants", action="store_true", help="break the product on purpose")
+    parser.addoption("--run-soak", action="store_true", help="run what takes hours")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the mutants and the soak to their own commands."""
+    for item in list(items):
+        is_mutant = "mutants" in item.path.parts
+        is_soak = item.get_closest_marker("soak") is not None
+        left_out = (is_mutant and not config.getoption("--run-mutants")) or (
+            is_soak and not config.getoption("--run-soak")
+        )
+        if left_out:
+            items.remove(item)

@@ -8,7 +8,7 @@ sources.py fills it. The environment name of a field is its upper-case form, wit
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 FOREIGN_PREFIXES = ("postgres_", "kafka_", "schema_", "snowflake_")
 
@@ -41,11 +41,16 @@ def _split(value: Any) -> Any:
     return value
 
 
+def _with_schema(tables: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(table if "." in table else f"public.{table}" for table in tables)
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+TableNames = Annotated[Names, AfterValidator(_with_schema)]
 
 
 def setting(default: Any, help: str, *, unit: str = "", **limits: Any) -> Any:  # noqa: A002
-    """Declare a setting; `...` as default makes it required; limits are pydantic's."""
+    """Declare a setting; limits are pydantic's. What a command cannot do without, it names."""
     return Field(default, description=help, json_schema_extra={"unit": unit}, **limits)
 
 
@@ -69,9 +74,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # --- PostgreSQL
-    postgres_user: str = setting(..., "Role that reads the tables; SELECT is enough")
-    postgres_db: str = setting(..., "Database to read from")
-    postgres_password: SecretStr = setting(..., "Password of POSTGRES_USER")
+    postgres_user: str = setting("", "Role that reads the tables; SELECT is enough")
+    postgres_db: str = setting("", "Database to read from")
+    postgres_password: SecretStr = setting(SecretStr(""), "Password of POSTGRES_USER")
     postgres_host: str = setting("localhost", "Host of the PostgreSQL server")
     postgres_port: int = setting(5432, "Port of the PostgreSQL server", ge=1, le=65535)
     postgres_sslmode: (
@@ -80,7 +85,7 @@ class Settings(BaseModel):
     postgres_sslrootcert: str | None = setting(None, "File of the CA that signed the server")
 
     # --- Kafka
-    kafka_server: str = setting(..., "Bootstrap servers, host:port, comma-separated")
+    kafka_server: str = setting("", "Bootstrap servers, host:port, comma-separated")
     kafka_username: str | None = setting(None, "SASL user; unset: no SASL")
     kafka_password: SecretStr | None = setting(None, "Password of KAFKA_USERNAME")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = (
@@ -92,7 +97,7 @@ class Settings(BaseModel):
     kafka_ssl_ca: str | None = setting(None, "File of the CA that signed the brokers")
 
     # --- Schema registry
-    schema_server: str = setting(..., "URL of the Confluent Schema Registry API")
+    schema_server: str = setting("", "URL of the Confluent Schema Registry API")
     schema_username: str | None = setting(None, "User, or API key, of the registry")
     schema_password: SecretStr | None = setting(None, "Password, or API secret, of the registry")
     schema_ssl_ca: str | None = setting(None, "File of the CA that signed the registry")
@@ -115,7 +120,9 @@ class Settings(BaseModel):
 
     # --- What is carried
     pipeline: str | None = setting(None, "Name of the pipeline; unset: the database's name")
-    tables: Names = setting((), "Tables to capture, schema.table, comma-separated")
+    tables: TableNames = setting(
+        (), "Tables to capture, schema.table, comma-separated; no schema: public"
+    )
     mode: Mode = setting(Mode.INCREMENTAL, "How the tables are read")
     timestamp_column: str = setting("updated_timestamp", "Column set by each insert and update")
     timestamp_zone: str | None = setting(None, "Zone of a `timestamp` column; unset: any")
@@ -194,6 +201,16 @@ class Settings(BaseModel):
         """The settings of one table, `schema.table`; all unset where it has none."""
         return self.table.get(qualified, TableSettings())
 
+    def topic_of(self, qualified: str) -> str:
+        """The topic of a table, `schema.table`."""
+        schema, _, name = qualified.partition(".")
+        return (self.of(qualified).topic or self.topic).format(schema=schema, table=name)
+
+    @property
+    def received_topics(self) -> tuple[str, ...]:
+        """The topics that a receiver reads: TOPICS, or those of TABLES."""
+        return self.topics or tuple(self.topic_of(table) for table in self.tables)
+
     @property
     def pipeline_name(self) -> str:
         """The pipeline's name in keys and transactional ids."""
@@ -204,6 +221,31 @@ class Settings(BaseModel):
         """The age at which a file is closed."""
         fallback = 0.4 if self.delivery is Delivery.STREAMING else 60.0
         return self.max_age_seconds or fallback
+
+
+# Where each section of the help and the reference begins; it ends where the next one does.
+SECTIONS = {
+    "postgres_user": "PostgreSQL",
+    "kafka_server": "Kafka",
+    "schema_server": "Schema registry",
+    "snowflake_account": "Snowflake",
+    "pipeline": "What is carried",
+    "poll_seconds": "Capture",
+    "topic_partitions": "Publish",
+    "topics": "Receive",
+    "stage": "Stage",
+    "connect_seconds": "Running",
+    "table": "Only in rowferry.toml",
+}
+
+
+def sections() -> dict[str, list[str]]:
+    """The fields of each section, in the order in which they are declared."""
+    grouped: dict[str, list[str]] = {}
+    for name in Settings.model_fields:
+        title = SECTIONS.get(name) or next(reversed(grouped))
+        grouped.setdefault(title, []).append(name)
+    return grouped
 
 
 def environment_name(field: str) -> str:

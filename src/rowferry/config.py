@@ -5,6 +5,7 @@ sources.py fills it. The environment name of a field is its upper-case form, wit
 `ROWFERRY_` where it is not one of postgres_, kafka_, schema_ and snowflake_.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -201,6 +202,17 @@ class Settings(BaseModel):
         """The settings of one table, `schema.table`; all unset where it has none."""
         return self.table.get(qualified, TableSettings())
 
+    def secret_values(self) -> Iterator[str]:
+        """What must never be shown, whatever text it turns up in."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                yield value.get_secret_value()
+        secret_words = ("password", "secret", "token", "ssl.key")
+        for name, value in self.kafka.items():
+            if any(word in name for word in secret_words):
+                yield value
+
     def topic_of(self, qualified: str) -> str:
         """The topic of a table, `schema.table`."""
         schema, _, name = qualified.partition(".")
@@ -246,6 +258,11 @@ def sections() -> dict[str, list[str]]:
         title = SECTIONS.get(name) or next(reversed(grouped))
         grouped.setdefault(title, []).append(name)
     return grouped
+
+
+def is_secret(field: str) -> bool:
+    """Whether the value of a setting must never be shown."""
+    return "SecretStr" in str(Settings.model_fields[field].annotation)
 
 
 def environment_name(field: str) -> str:

@@ -1,30 +1,38 @@
 """Where settings come from: flag > environment > `.env` > `rowferry.toml` > default."""
 
+import grp
 import os
+import pwd
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
-from rowferry.config import Settings, environment_name
+from rowferry.config import Settings, environment_name, is_secret
 from rowferry.errors import Code, ConfigError
+from rowferry.lint import lint
+from rowferry.printable import printable
 
-_TOML_ONLY = ("table", "kafka")
+TOML_ONLY = ("table", "kafka")
 _NOT_SETTINGS = ("ROWFERRY_FAILPOINTS", "ROWFERRY_CACHE")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, where each came from (field → source), and what deserves a warning."""
+    """The settings, where each came from (field → source), and what deserves a warning.
+
+    flags: those that were given, as they were given.
+    """
 
     settings: Settings
     origin: Mapping[str, str]
+    flags: Mapping[str, Any]
     warnings: tuple[str, ...]
 
 
@@ -46,12 +54,13 @@ def load_settings(
     *,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    required: frozenset[str] | None = None,
+    required: Collection[str] = (),
 ) -> Loaded:
     """Gather the settings of all sources; later problems do not hide earlier ones.
 
     flags: field → value, None where a flag was not given. folder: where `.env` and
-    `rowferry.toml` are looked for. required: further fields that this command cannot do without.
+    `rowferry.toml` are looked for. required: the fields that the command cannot do without;
+    "tables|topics" asks for one of the two.
     Raises ConfigError with all problems in one message, a line each.
     """
     environ = os.environ if environ is None else environ
@@ -60,44 +69,98 @@ def load_settings(
     _take_toml(gathered, folder / "rowferry.toml")
     _take_dotenv(gathered, folder / ".env")
     gathered.take(_from_names(environ, "the environment", gathered), "environment")
-    gathered.take({k: v for k, v in (flags or {}).items() if v is not None}, "flag")
-    settings = _validate(gathered, required or frozenset())
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    gathered.take(given, "flag")
+    gathered.problems += _missing(gathered.values, required)
+    settings = _validate(gathered)
+    if settings is not None:
+        gathered.problems += lint(settings, required)
     if gathered.problems or settings is None:
-        listed = "\n".join(f"  {problem}" for problem in gathered.problems)
+        listed = "\n".join(f"  {printable(problem)}" for problem in gathered.problems)
         count = len(gathered.problems)
         what = f"{count} setting{'s' if count != 1 else ''} to repair:\n{listed}"
         raise ConfigError(Code.CONFIG, what)
-    return Loaded(settings, gathered.origin, tuple(gathered.warnings))
+    return Loaded(settings, gathered.origin, given, tuple(gathered.warnings))
+
+
+def _missing(values: Mapping[str, Any], required: Collection[str]) -> list[str]:
+    problems = []
+    for alternatives in sorted(required):
+        names = alternatives.split("|")
+        if all(values.get(name) in (None, "", (), []) for name in names):
+            listed = " or ".join(environment_name(name) for name in names)
+            problems.append(f"{listed}: required, and not set")
+    return problems
 
 
 def _take_toml(gathered: _Gathered, path: Path) -> None:
-    if not path.exists():
-        return
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            is_private = not os.fstat(file.fileno()).st_mode & (stat.S_IRGRP | stat.S_IROTH)
+            content = tomllib.loads(file.read())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        gathered.problems.append(f"{path.name}: cannot be read: {error.strerror}")
+        return
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         gathered.problems.append(f"{path.name}: not valid TOML: {error}")
         return
     for key in [key for key in content if key not in Settings.model_fields]:
         gathered.problems.append(f"{path.name}: unknown key {key!r}{_hint(key)}")
         del content[key]
+    if not is_private and any(is_secret(key) for key in content):
+        gathered.warnings.append(f"{path.name}: others may read a secret in it; move it to .env")
     gathered.take(content, path.name)
 
 
 def _take_dotenv(gathered: _Gathered, path: Path) -> None:
-    if not path.exists():
+    try:
+        with path.open(encoding="utf-8") as file:
+            if not _is_trusted(gathered, path.name, os.fstat(file.fileno())):
+                return
+            values = _assignments(gathered, path.name, file)
+    except FileNotFoundError:
         return
-    status = path.stat()
+    except OSError as error:
+        gathered.problems.append(f"{path.name}: cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        gathered.problems.append(f"{path.name}: not UTF-8 text")
+    else:
+        gathered.take(_from_names(values, path.name, gathered), path.name)
+
+
+def _is_trusted(gathered: _Gathered, name: str, status: os.stat_result) -> bool:
+    """Whether nobody else can have written it; asked of the open file, not of its name."""
     if status.st_uid not in (os.getuid(), 0):
-        gathered.problems.append(f"{path.name}: belongs to another user; take it over with chown")
-        return
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        gathered.problems.append(f"{path.name}: others may write it; run: chmod 600 {path.name}")
-        return
+        gathered.problems.append(f"{name}: belongs to another user; take it over with chown")
+        return False
+    group_writes = status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid)
+    if group_writes or status.st_mode & stat.S_IWOTH:
+        gathered.problems.append(f"{name}: others may write it; run: chmod 600 {name}")
+        return False
     if status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        gathered.warnings.append(f"{path.name}: others may read it; run: chmod 600 {path.name}")
-    values = {k: v for k, v in dotenv_values(path, interpolate=False).items() if v is not None}
-    gathered.take(_from_names(values, path.name, gathered), path.name)
+        gathered.warnings.append(f"{name}: others may read it; run: chmod 600 {name}")
+    return True
+
+
+def _is_own_group(gid: int) -> bool:
+    """Whether the group is this user's private one, as most distributions make them."""
+    try:
+        user, group = pwd.getpwuid(os.getuid()), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return user.pw_gid == gid and group.gr_name == user.pw_name and not group.gr_mem
+
+
+def _assignments(gathered: _Gathered, name: str, file: TextIO) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for binding in parse_stream(file):
+        if binding.error:
+            gathered.problems.append(f"{name}: line {binding.original.line} is not NAME=value")
+        elif binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
 
 
 def _from_names(environ: Mapping[str, str], source: str, gathered: _Gathered) -> dict[str, str]:
@@ -106,7 +169,7 @@ def _from_names(environ: Mapping[str, str], source: str, gathered: _Gathered) ->
     found: dict[str, str] = {}
     for variable, value in environ.items():
         name = fields.get(variable)
-        if name in _TOML_ONLY:
+        if name in TOML_ONLY:
             gathered.problems.append(f"{variable}: belongs in rowferry.toml, as a table")
         elif name is not None:
             if value != "":  # an empty variable is an unset one, as compose files write them
@@ -122,20 +185,14 @@ def _hint(name: str) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def _validate(gathered: _Gathered, required: frozenset[str]) -> Settings | None:
-    for name in sorted(required):
-        if gathered.values.get(name) in (None, "", (), []):
-            gathered.problems.append(f"{environment_name(name)}: required, and not set")
+def _validate(gathered: _Gathered) -> Settings | None:
     try:
-        settings = Settings.model_validate(gathered.values)
+        return Settings.model_validate(gathered.values)
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
+        for problem in error.errors(include_url=False, include_input=False, include_context=False):
             name = str(problem["loc"][0])
-            if name in required and problem["type"] == "missing":
-                continue
             path = ".".join([environment_name(name), *(str(x) for x in problem["loc"][1:])])
             source = gathered.origin.get(name)
-            message = "required, and not set" if problem["type"] == "missing" else problem["msg"]
+            message = problem["msg"][0].lower() + problem["msg"][1:]
             gathered.problems.append(f"{path}: {message}{f' (from {source})' if source else ''}")
         return None
-    return settings

@@ -1,0 +1,32 @@
+"""`rowferry send`: capture → topic."""
+
+from typing import Annotated
+
+import typer
+
+from rowferry.cli.flags import SENDING, uses_settings
+from rowferry.cli.stopping import stop_on_signals
+from rowferry.sources import Loaded
+
+
+@uses_settings(
+    "PostgreSQL",
+    "Kafka",
+    "Schema registry",
+    "What is carried",
+    "Capture",
+    "Publish",
+    "Running",
+    required=SENDING,
+    logs=True,
+)
+def send(
+    loaded: Loaded,
+    once: Annotated[
+        bool, typer.Option("--once", help="Send all that was committed before now, and end.")
+    ] = False,
+) -> None:
+    """Carry new and updated rows from PostgreSQL to their topics, until stopped."""
+    from rowferry.run.sender import run_sender
+
+    run_sender(loaded.settings, stop_on_signals(), once=once)

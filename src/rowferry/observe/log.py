@@ -1,0 +1,77 @@
+"""Logs are events on stderr: JSON or console lines, without secrets or control characters."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from rowferry.config import Settings
+from rowferry.observe.redact import redact
+from rowferry.printable import printable
+
+# Their debug output holds request bodies, presigned URLs and tokens.
+_CAPPED = ("snowflake", "botocore", "boto3", "httpx", "httpcore", "urllib3", "asyncio", "requests")
+_LONGEST_VALUE = 2000
+
+
+def configure(settings: Settings) -> None:
+    """Set up logging of this process; what was set up before is replaced."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    is_console = settings.log_format == "console" or (
+        settings.log_format == "auto" and sys.stderr.isatty()
+    )
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        make_safe,
+    ]
+    structlog.configure(
+        processors=[*shared, _renderer(is_console)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    _take_over_foreign(shared, _renderer(is_console), max(level, logging.INFO))
+
+
+def make_safe(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Redact every text of the event, escape control characters, cap the length."""
+    return {key: _safe(value) for key, value in event.items()}
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    if isinstance(value, dict):
+        return {str(key): _safe(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_safe(inner) for inner in value]
+    text = redact(value if isinstance(value, str) else str(value))
+    escaped = printable(text)
+    return escaped if len(escaped) <= _LONGEST_VALUE else f"{escaped[:_LONGEST_VALUE]}…"
+
+
+def _renderer(is_console: bool) -> Processor:
+    if is_console:
+        from os import environ
+
+        return structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in environ)
+    return structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+def _take_over_foreign(shared: list[Processor], renderer: Processor, level: int) -> None:
+    """Send the standard library's records through the same processors."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    handler.setFormatter(formatter)
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(level)
+    for name in _CAPPED:
+        logging.getLogger(name).setLevel(logging.WARNING)

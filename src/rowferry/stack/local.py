@@ -1,0 +1,159 @@
+"""The local stack as a whole: all parts at once, readiness, settings, shutdown, leftovers."""
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rowferry.errors import Code, ConfigError, LocalResource
+from rowferry.stack.downloads import cache_folder
+from rowferry.stack.folder import StackFolder
+from rowferry.stack.kafka import Kafka
+from rowferry.stack.part import Part
+from rowferry.stack.postgres import Postgres
+from rowferry.stack.processes import Leash, end, identify, start
+from rowferry.stack.registry import Registry
+
+PARTS = ("postgres", "kafka", "registry", "snowflake")
+READY_SECONDS = 120.0
+LOOK_SECONDS = 0.1
+TRIES = 3  # a port may be taken between its choice and its use
+
+
+def silent(_line: str) -> None:
+    """Say nothing."""
+
+
+class LocalStack:
+    """Real parts on loopback, for as long as this process lives, or beyond it.
+
+    `with LocalStack(folder) as stack: stack.settings()`. State (data, ports, passwords) stays in
+    the folder and is used again. durable: fsync, as one's own work deserves. outlives: the parts
+    are daemons that go on after `stop_waiting`; otherwise they end with this process, however it
+    ends. Starting ends what a killed run left in the folder.
+    Raises ConfigError where the folder is in use, LocalResource where a part does not start.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        parts: Iterable[str] = PARTS,
+        *,
+        durable: bool = False,
+        outlives: bool = False,
+        say: Callable[[str], None] = silent,
+    ) -> None:
+        self.folder = StackFolder(folder)
+        self._outlives, self._say = outlives, say
+        cache = cache_folder()
+        makers: dict[str, Callable[[], Part]] = {
+            "postgres": lambda: Postgres(self.folder, say, durable=durable),
+            "kafka": lambda: Kafka(self.folder, cache),
+            "registry": lambda: Registry(self.folder, cache),
+        }
+        self.parts = {name: makers[name]() for name in parts}
+        self._open = contextlib.ExitStack()
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start all parts in parallel and wait until each answers."""
+        self._open.enter_context(self.folder.held())
+        try:
+            self._reclaim()
+            for part in self.parts.values():
+                part.prepare()
+            group = None if self._outlives else self._leash()
+            with ThreadPoolExecutor(len(self.parts)) as pool:
+                starting = [pool.submit(self._start, p, group) for p in self.parts.values()]
+                try:
+                    for done in starting:
+                        done.result()
+                except BaseException:  # Ctrl-C, too: the other parts need not become ready
+                    self._stopping.set()
+                    raise
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the parts in an orderly way; their data stays."""
+        self._stopping.set()
+        running = {n: p for n, p in self.folder.processes().items() if n != "leash"}
+        end(running.values())
+        for child in self._children:
+            child.wait()
+        self.folder.forget_processes()
+        self._open.close()
+
+    def settings(self) -> dict[str, str]:
+        """The settings with which the parts are reached, NAME → value."""
+        found: dict[str, str] = {}
+        for part in self.parts.values():
+            found |= part.settings()
+        return found
+
+    def _leash(self) -> int:
+        leash = Leash()
+        self._open.callback(leash.let_go)
+        if leash.identity is not None:
+            self.folder.remember("leash", leash.identity)
+        return leash.group
+
+    def _reclaim(self) -> None:
+        """End what a run that was killed has left behind."""
+        left = self.folder.processes()
+        if left:
+            self._say(f"Ending what an earlier run left: {', '.join(sorted(left))}")
+            end(left.values())
+        self.folder.forget_processes()
+
+    def _start(self, part: Part, group: int | None) -> None:
+        began = time.monotonic()
+        for attempt in range(1, TRIES + 1):
+            launch = part.launch()
+            child = start(launch, group)
+            self._children.append(child)
+            identity = identify(child.pid)
+            if identity is not None:
+                self.folder.remember(part.name, identity)
+            if self._became_ready(part, child):
+                self._say(f"{part.name} is ready after {time.monotonic() - began:.1f} s")
+                return
+            if self._stopping.is_set():
+                return
+            if child.poll() is None or attempt == TRIES:
+                raise _not_started(part.name, launch.log)
+
+    def _became_ready(self, part: Part, child: subprocess.Popen[bytes]) -> bool:
+        deadline = time.monotonic() + READY_SECONDS
+        while child.poll() is None and time.monotonic() < deadline:
+            if part.is_ready():
+                return True
+            if self._stopping.wait(LOOK_SECONDS):
+                return False
+        return False
+
+
+def _not_started(name: str, log: Path) -> LocalResource:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    last = next((line for line in reversed(lines) if line.strip()), "it wrote no log")
+    what = f"{name} did not start: {last.strip()[:300]}"
+    return LocalResource(Code.LOCAL_RESOURCE, what, advice="its log says more", where=str(log))

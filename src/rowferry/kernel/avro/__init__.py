@@ -1,0 +1,20 @@
+"""Avro ↔ Arrow columns, compiled once a schema.
+
+AvroCodec: encode and decode batches of framed messages. frame_ids: which schema each message has.
+check_gate: refuse hostile schemas before anything is compiled from them.
+"""
+
+from rowferry.kernel.avro.codec import AvroCodec, Decoded
+from rowferry.kernel.avro.frames import frame_ids
+from rowferry.kernel.avro.reasons import Reason, SchemaRefused, UnwritableError
+from rowferry.kernel.avro.schema import check_gate
+
+__all__ = [
+    "AvroCodec",
+    "Decoded",
+    "Reason",
+    "SchemaRefused",
+    "UnwritableError",
+    "check_gate",
+    "frame_ids",
+]

@@ -1,0 +1,82 @@
+"""One schema's codec: rows → framed messages and back."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from rowferry.kernel.avro.cells import cells_of, column_of
+from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
+from rowferry.kernel.avro.reasons import MalformedError, UnwritableError
+from rowferry.kernel.avro.schema import record_of, shape_of
+from rowferry.kernel.avro.shapes import Record
+from rowferry.kernel.avro.single_read import read_whole, reader
+from rowferry.kernel.avro.single_write import writer
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The readable messages as a batch, in order, and why the others are not: index → reason."""
+
+    batch: pa.RecordBatch
+    bad: dict[int, str]
+
+
+class AvroCodec:
+    """Compiled from a schema once; then used for any number of batches, by one thread at a time.
+
+    arrow_schema: the columns of its batches (a schema that is no record has one, "value").
+    fallbacks: how many values went through Python one by one, by cause.
+    Raises SchemaRefused.
+    """
+
+    def __init__(self, schema: Mapping[str, Any] | str) -> None:
+        shape = shape_of(schema)
+        self._record = shape if isinstance(shape, Record) else record_of(["value"], [shape])
+        self.arrow_schema = pa.schema(list(self._record.arrow))
+        self.fallbacks: Counter[str] = Counter()
+        self._read, self._write = reader(self._record), writer(self._record)
+
+    def encode(self, batch: pa.RecordBatch, schema_id: int) -> list[bytes]:
+        """One framed message a row.
+
+        Columns are taken by name and cast to arrow_schema's types where they have others. Dates
+        and timestamps are written as the numbers they are. Raises UnwritableError, a ValueError,
+        for a null in a required column and for a value outside its type.
+        """
+        struct = _fitted(batch, self.arrow_schema)
+        header, write = header_of(schema_id), self._write
+        messages = []
+        for row in cells_of(self._record, struct):
+            out = bytearray(header)
+            write(out, row)
+            messages.append(bytes(out))
+        return messages
+
+    def decode(self, messages: Sequence[bytes]) -> Decoded:
+        """The rows of framed messages of this schema; the header is skipped, not looked at.
+
+        No message, whatever its bytes, keeps another from being read.
+        """
+        rows, bad = [], {}
+        for index, message in enumerate(messages):
+            try:
+                rows.append(read_whole(self._read, message, HEADER_BYTES))
+            except MalformedError as odd:
+                bad[index] = odd.reason.value
+        struct = column_of(self._record, rows)
+        return Decoded(pa.RecordBatch.from_struct_array(struct), bad)
+
+
+def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.StructArray:
+    """The batch's columns in the schema's order and types."""
+    columns = []
+    for field in schema:
+        place = batch.schema.get_field_index(field.name)
+        if place < 0:
+            raise UnwritableError(f"the batch has no column {field.name!r}")
+        column = batch.column(place)
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.StructArray.from_arrays(columns, fields=list(schema))

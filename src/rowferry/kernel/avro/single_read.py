@@ -1,0 +1,247 @@
+"""Reads one value at a time in plain Python: for tiny batches, unions and very long arrays.
+
+Values are raw: numbers of days and microseconds, unscaled decimals, tuples for records, lists of
+(key, value) for maps, Avro-JSON text for unions.
+"""
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Final
+
+from rowferry.kernel.avro import avro_json
+from rowferry.kernel.avro.reasons import MalformedError, Reason
+from rowferry.kernel.avro.shapes import (
+    Array,
+    Boolean,
+    Bytes,
+    Decimal,
+    Enum,
+    Fixed,
+    Float,
+    Map,
+    Null,
+    Optional,
+    Record,
+    Shape,
+    Text,
+    Union,
+    Varint,
+)
+
+Read = Callable[[bytes, int], tuple[Any, int]]  # message, position → value, position behind it
+
+MOST_SHIFT: Final = 63
+INT_LOW: Final = -(1 << 31)
+INT_HIGH: Final = (1 << 31) - 1
+
+
+def read_whole(read: Read, message: bytes, start: int) -> Any:
+    """The one value in message[start:]. Raises MalformedError, also for trailing bytes."""
+    try:
+        value, position = read(message, start)
+    except IndexError as beyond:
+        raise MalformedError(Reason.TRUNCATED) from beyond
+    if position != len(message):
+        raise MalformedError(Reason.TRAILING if position < len(message) else Reason.TRUNCATED)
+    return value
+
+
+def read_long(message: bytes, position: int) -> tuple[int, int]:
+    """A zig-zag varint. Raises IndexError at the message's end, MalformedError beyond 64 bits."""
+    byte = message[position]
+    position += 1
+    if byte < 0x80:  # noqa: PLR2004 - the continuation bit
+        return (byte >> 1) ^ -(byte & 1), position
+    number, shift = byte & 0x7F, 7
+    while True:
+        byte = message[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:  # noqa: PLR2004
+            break
+        shift += 7
+        if shift > MOST_SHIFT:
+            raise MalformedError(Reason.VARINT)
+    if number >> 64:
+        raise MalformedError(Reason.VARINT)
+    return (number >> 1) ^ -(number & 1), position
+
+
+def _read_int(message: bytes, position: int) -> tuple[int, int]:
+    number, position = read_long(message, position)
+    if not INT_LOW <= number <= INT_HIGH:
+        raise MalformedError(Reason.INT)
+    return number, position
+
+
+def _read_boolean(message: bytes, position: int) -> tuple[bool, int]:
+    byte = message[position]
+    if byte > 1:
+        raise MalformedError(Reason.BOOLEAN)
+    return byte == 1, position + 1
+
+
+def _read_bytes(message: bytes, position: int) -> tuple[bytes, int]:
+    length, position = read_long(message, position)
+    if not 0 <= length <= len(message) - position:
+        raise MalformedError(Reason.LENGTH)
+    return message[position : position + length], position + length
+
+
+def _read_text(message: bytes, position: int) -> tuple[str, int]:
+    data, position = _read_bytes(message, position)
+    try:
+        return data.decode(), position
+    except UnicodeDecodeError as odd:
+        raise MalformedError(Reason.UTF8) from odd
+
+
+def _fixed(size: int) -> Read:
+    def read(message: bytes, position: int) -> tuple[bytes, int]:
+        behind = position + size
+        if behind > len(message):
+            raise MalformedError(Reason.TRUNCATED)
+        return message[position:behind], behind
+
+    return read
+
+
+def _float(size: int) -> Read:
+    unpack = Struct("<f" if size == Struct("<f").size else "<d").unpack_from
+
+    def read(message: bytes, position: int) -> tuple[float, int]:
+        behind = position + size
+        if behind > len(message):
+            raise MalformedError(Reason.TRUNCATED)
+        return unpack(message, position)[0], behind
+
+    return read
+
+
+def _enum(shape: Enum) -> Read:
+    symbols = shape.symbols
+
+    def read(message: bytes, position: int) -> tuple[str, int]:
+        index, position = read_long(message, position)
+        if not 0 <= index < len(symbols):
+            raise MalformedError(Reason.SYMBOL)
+        return symbols[index], position
+
+    return read
+
+
+def _decimal(shape: Decimal) -> Read:
+    limit = 10**shape.precision
+    read_digits = _read_bytes if shape.size is None else _fixed(shape.size)
+
+    def read(message: bytes, position: int) -> tuple[int, int]:
+        data, position = read_digits(message, position)
+        unscaled = int.from_bytes(data, signed=True)
+        if not -limit < unscaled < limit:
+            raise MalformedError(Reason.DECIMAL)
+        return unscaled, position
+
+    return read
+
+
+def _optional(shape: Optional) -> Read:
+    read_inner, null_branch = reader(shape.inner), shape.null_branch
+
+    def read(message: bytes, position: int) -> tuple[Any, int]:
+        branch, position = read_long(message, position)
+        if branch == null_branch:
+            return None, position
+        if branch != 1 - null_branch:
+            raise MalformedError(Reason.BRANCH)
+        return read_inner(message, position)
+
+    return read
+
+
+def _record(shape: Record) -> Read:
+    readers = tuple(reader(field) for field in shape.fields)
+
+    def read(message: bytes, position: int) -> tuple[tuple[Any, ...], int]:
+        values = []
+        for read_field in readers:
+            value, position = read_field(message, position)
+            values.append(value)
+        return tuple(values), position
+
+    return read
+
+
+def items_reader(items: Shape) -> Callable[[bytes, int, int], tuple[list[Any], int]]:
+    """A reader of `count` items in a row."""
+    read_item, least = reader(items), items.least
+
+    def read(message: bytes, position: int, count: int) -> tuple[list[Any], int]:
+        if count * least > len(message) - position:
+            raise MalformedError(Reason.COUNT)
+        values = []
+        for _ in range(count):
+            value, position = read_item(message, position)
+            values.append(value)
+        return values, position
+
+    return read
+
+
+def _array(items: Shape) -> Read:
+    read_items = items_reader(items)
+
+    def read(message: bytes, position: int) -> tuple[list[Any], int]:
+        values: list[Any] = []
+        while True:
+            count, position = read_long(message, position)
+            if count == 0:
+                return values, position
+            size = None
+            if count < 0:
+                size, position = read_long(message, position)
+            start = position
+            block, position = read_items(message, position, abs(count))
+            if size is not None and position != start + size:
+                raise MalformedError(Reason.BLOCK)
+            values += block
+
+    return read
+
+
+def _union(shape: Union) -> Read:
+    readers = tuple(reader(branch) for branch in shape.branches)
+
+    def read(message: bytes, position: int) -> tuple[str | None, int]:
+        branch, position = read_long(message, position)
+        if not 0 <= branch < len(readers):
+            raise MalformedError(Reason.BRANCH)
+        value, position = readers[branch](message, position)
+        return avro_json.text_of(shape, branch, value), position
+
+    return read
+
+
+MAKERS: Final[dict[type[Shape], Callable[[Any], Read]]] = {
+    Null: lambda _: lambda _, position: (None, position),
+    Boolean: lambda _: _read_boolean,
+    Varint: lambda shape: _read_int if shape.bits == INT_HIGH.bit_length() + 1 else read_long,
+    Float: lambda shape: _float(shape.size),
+    Text: lambda _: _read_text,
+    Bytes: lambda _: _read_bytes,
+    Fixed: lambda shape: _fixed(shape.size),
+    Enum: _enum,
+    Decimal: _decimal,
+    Array: lambda shape: _array(shape.items),
+    Map: lambda shape: _array(shape.entries),
+    Record: _record,
+    Optional: _optional,
+    Union: _union,
+}
+
+
+def reader(shape: Shape) -> Read:
+    """Compile a shape into a reader of one value.
+
+    The reader raises IndexError or MalformedError; nothing else, whatever the bytes are.
+    """
+    return MAKERS[type(shape)](shape)

@@ -1,0 +1,74 @@
+"""Table → Avro schemas of its values and keys; pure: the same catalog gives the same text."""
+
+from typing import Any
+
+from rowferry.config import Settings
+from rowferry.errors import Code, ConfigError
+from rowferry.model import Column, Table
+from rowferry.types import KEY_PROPERTY, Kind, avro_name, avro_of, named, wire_of
+
+
+def value_schema(table: Table, settings: Settings) -> dict[str, Any]:
+    """The record of the table's rows: a field a column, nullable ones a union with null first.
+
+    Raises ConfigError where a column has the name of a line's metadata field.
+    """
+    _refuse_metadata_names(table, settings)
+    record, namespace = record_name_of(table, settings)
+    inside = f"{namespace}.{avro_name(record)}"
+    fields = [_field(column, inside) for column in table.columns]
+    return named(
+        record, type="record", namespace=namespace, fields=fields, **{KEY_PROPERTY: list(table.key)}
+    )
+
+
+def key_schema(table: Table, settings: Settings) -> dict[str, Any] | None:
+    """The record of the table's keys; None where a key is the plain UTF-8 text of its column.
+
+    Raises ConfigError where the settings want text and the key has several columns.
+    """
+    columns = {column.name: column for column in table.columns}
+    key = [columns[name] for name in table.key]
+    is_text = len(key) == 1 and wire_of(key[0]).kind is Kind.TEXT
+    if settings.key_format == "text" and len(key) > 1:
+        raise ConfigError(
+            Code.CONFIG,
+            f"a key of {len(key)} columns has no plain text",
+            where=table.qualified,
+            advice="set ROWFERRY_KEY_FORMAT to auto or avro",
+        )
+    if settings.key_format == "text" or (settings.key_format == "auto" and is_text):
+        return None
+    record, namespace = record_name_of(table, settings)
+    inside = f"{namespace}.{avro_name(record)}Key"
+    fields = [named(column.name, type=avro_of(column, inside)) for column in key]
+    return named(f"{record}Key", type="record", namespace=namespace, fields=fields)
+
+
+def record_name_of(table: Table, settings: Settings) -> tuple[str, str]:
+    """The record's name, as PostgreSQL or the settings have it, and its Avro namespace."""
+    own = settings.of(table.qualified)
+    record = own.record_name or settings.record_name or table.name
+    template = own.namespace or settings.namespace
+    namespace = template.format(schema=avro_name(table.schema), table=avro_name(table.name))
+    return record, namespace
+
+
+def _field(column: Column, namespace: str) -> dict[str, Any]:
+    avro = avro_of(column, namespace)
+    doc = {"doc": column.comment} if column.comment else {}
+    if column.nullable:
+        return named(column.name, type=["null", avro], default=None, **doc)
+    return named(column.name, type=avro, **doc)
+
+
+def _refuse_metadata_names(table: Table, settings: Settings) -> None:
+    metadata = {item.rpartition("=")[2].strip() for item in settings.metadata}
+    taken = [column.name for column in table.columns if column.name in metadata]
+    if taken:
+        raise ConfigError(
+            Code.CONFIG,
+            f"columns named like metadata fields of a line: {', '.join(taken)}",
+            where=table.qualified,
+            advice=f"rename the field in ROWFERRY_METADATA, as {taken[0]}=rowferry{taken[0]}",
+        )

@@ -1,0 +1,111 @@
+"""COPY … TO STDOUT (FORMAT binary) → columns.
+
+The format is PostgreSQL's "Binary Format" of COPY: a signature, flags and a header extension;
+rows of a field count and length-prefixed fields; a field count of -1 as trailer.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from rowferry.kernel.copy_cells import Cells, Ints, Octets, padded, read_at
+from rowferry.kernel.copy_fields import read_cells
+from rowferry.types import Wire
+
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+_FIXED_HEADER = len(_SIGNATURE) + 8  # flags, length of the extension
+_CRITICAL_FLAGS = 0xFFFF_0000
+_TRAILER = b"\xff\xff"
+
+
+class CopyReader:
+    """Turns what COPY sends into record batches of the wires' columns."""
+
+    def __init__(self, wires: Sequence[Wire]) -> None:
+        self._wires = tuple(wires)
+        self._schema = pa.schema([pa.field(wire.name, wire.arrow_type) for wire in wires])
+
+    def read(self, chunks: Sequence[bytes]) -> pa.RecordBatch:
+        """One batch of a whole COPY's output, less than 2 GiB of it.
+
+        chunks: as copy_expert() hands them to write(), a row each; cut elsewhere, they cost more.
+        Raises ValueError where the bytes are not a complete COPY of these columns, Uncarriable
+        where the mapping cannot hold values; its rows count from the first row.
+        """
+        rows = without_frame(chunks)
+        buffer = padded(rows)
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        try:
+            cells = self._cells(buffer, bounds)
+        except _NotARowEach:
+            cells = self._cells(buffer, np.fromiter(_scan(buffer, int(bounds[-1])), np.int64))
+        return self._batch(cells, len(cells[0]) if cells else len(rows))
+
+    def _batch(self, cells: list[Cells], count: int) -> pa.RecordBatch:
+        columns = [read_cells(wire, own) for wire, own in zip(self._wires, cells, strict=True)]
+        if not columns:
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    def _cells(self, buffer: Octets, bounds: Ints) -> list[Cells]:
+        """One position a row, moved on field by field."""
+        starts, ends = bounds[:-1], bounds[1:]
+        if ((ends - starts < 2) | (read_at(buffer, ">i2", starts) != len(self._wires))).any():  # noqa: PLR2004
+            raise _NotARowEach
+        cells, position = [], starts + 2
+        for wire in self._wires:
+            lengths = read_at(buffer, ">i4", position).astype(np.int64)
+            start = position + 4
+            position = start + np.maximum(lengths, 0)
+            if ((position > ends) | (lengths < -1)).any():
+                raise _NotARowEach
+            cells.append(Cells(wire.name, buffer, start, lengths))
+        if (position != ends).any():
+            raise _NotARowEach
+        return cells
+
+
+class _NotARowEach(ValueError):
+    """The bounds are not those of whole rows."""
+
+    def __str__(self) -> str:
+        return "not the rows of a binary COPY of these columns"
+
+
+def without_frame(chunks: Sequence[bytes]) -> list[bytes]:
+    """The chunks between the header, which shares a chunk with the first row, and the trailer."""
+    rows = list(chunks)
+    while len(rows) > 1 and len(rows[0]) < _FIXED_HEADER:
+        rows[:2] = [rows[0] + rows[1]]
+    if not rows or not rows[0].startswith(_SIGNATURE) or len(rows[0]) < _FIXED_HEADER:
+        raise ValueError("not a binary COPY: no signature")
+    flags, extension = struct.unpack_from(">Ii", rows[0], len(_SIGNATURE))
+    if flags & _CRITICAL_FLAGS or extension < 0:
+        raise ValueError(f"a binary COPY with flags {flags:#x}, which nobody has defined")
+    if extension > len(rows[0]) - _FIXED_HEADER:
+        raise ValueError("a binary COPY with a header extension, cut into several chunks")
+    rows[0] = rows[0][_FIXED_HEADER + extension :]
+    while len(rows) > 1 and len(rows[-1]) < len(_TRAILER):
+        rows[-2:] = [rows[-2] + rows[-1]]
+    if not rows[-1].endswith(_TRAILER):
+        raise ValueError("an incomplete binary COPY: no trailer")
+    rows[-1] = rows[-1][: -len(_TRAILER)]
+    return [row for row in rows if row]
+
+
+def _scan(buffer: Octets, end: int) -> Iterator[int]:
+    """The bounds of rows that are cut into chunks elsewhere: field by field, the slow way."""
+    octets, position = buffer.tobytes(), 0
+    while position < end:
+        yield position
+        (count,) = struct.unpack_from(">h", octets, position)
+        position += 2
+        for _ in range(max(count, 0)):
+            (length,) = struct.unpack_from(">i", octets, position)
+            position += 4 + max(length, 0)
+            if position > end:
+                raise _NotARowEach
+    yield position

@@ -1,0 +1,131 @@
+"""Cells: where a column's binary values lie in a buffer, and how they are gathered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Octets = npt.NDArray[np.uint8]
+
+PADDING = 32  # bytes behind the last value, so that a fixed-width read at any cell stays inside
+_NULL = -1
+
+
+class Uncarriable(ValueError):
+    """Values that are well-formed, and that the column's mapping cannot hold.
+
+    rows: their indexes in the batch, ascending.
+    """
+
+    def __init__(self, column: str, rows: Ints, reason: str) -> None:
+        super().__init__(f"{len(rows)} values of column {column!r}: {reason}")
+        self.column, self.rows, self.reason = column, rows, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One value a row: buffer[starts[i] : starts[i] + lengths[i]], NULL where the length is -1.
+
+    starts ascend, values do not overlap, and PADDING bytes lie behind the last one.
+    """
+
+    column: str
+    buffer: Octets
+    starts: Ints
+    lengths: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def valid(self) -> Flags:
+        """Which rows are not NULL."""
+        return np.not_equal(self.lengths, _NULL)
+
+    def fixed(self, dtype: str, offset: int = 0) -> npt.NDArray[Any]:
+        """A big-endian number of each row, at an offset inside the value; noise where NULL."""
+        return read_at(self.buffer, dtype, self.starts + offset if offset else self.starts)
+
+    def require(self, well_formed: Flags, what: str) -> None:
+        """Raise ValueError where a value that is not NULL is malformed."""
+        bad = np.flatnonzero(~well_formed & self.valid)
+        if len(bad):
+            raise ValueError(f"column {self.column!r}, row {bad[0]} of the batch: {what}")
+
+    def refuse(self, rows: Flags, reason: str) -> None:
+        """Raise Uncarriable where there are rows that are not NULL and cannot be carried."""
+        found = np.flatnonzero(rows & self.valid)
+        if len(found):
+            raise Uncarriable(self.column, found, reason)
+
+
+def read_at(buffer: Octets, dtype: str, positions: Ints) -> npt.NDArray[Any]:
+    """Numbers of a big-endian dtype at any positions, in the machine's byte order."""
+    kind = np.dtype(dtype)
+    every = np.ndarray((len(buffer) - kind.itemsize + 1,), kind, buffer, strides=(1,))
+    return every[positions].astype(kind.newbyteorder("="))
+
+
+def padded(chunks: Sequence[bytes]) -> Octets:
+    """The chunks as one buffer with PADDING behind it."""
+    return np.frombuffer(b"".join([*chunks, bytes(PADDING)]), np.uint8)
+
+
+def validity(valid: Flags) -> pa.Buffer | None:
+    """Arrow's bitmap, or None where nothing is NULL."""
+    return None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+
+
+def fixed_array(arrow_type: pa.DataType, values: npt.NDArray[Any], valid: Flags) -> pa.Array:
+    """An Arrow array over NumPy's memory; what lies at NULLs does not matter."""
+    buffers = [validity(valid), pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(arrow_type, len(valid), buffers)
+
+
+def text_array(arrow_type: pa.DataType, cells: Cells) -> pa.Array:
+    """The values' bytes, gathered.
+
+    Offsets that alternate between starts and ends make every second element of a zero-copy array
+    a value and the others the gaps; Arrow's take then copies the values.
+    """
+    count = len(cells)
+    if not count:
+        return pa.array([], arrow_type)
+    if len(cells.buffer) > np.iinfo(np.int32).max:
+        raise ValueError(f"column {cells.column!r}: more than 2 GiB in a batch")
+    bounds = np.empty(2 * count, np.int32)
+    bounds[0::2] = cells.starts
+    bounds[1::2] = cells.starts + np.maximum(cells.lengths, 0)
+    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(cells.buffer)]
+    every = pa.Array.from_buffers(pa.binary(), 2 * count - 1, buffers)
+    taken = every.take(pa.array(np.arange(0, 2 * count, 2)))
+    _, offsets, octets = taken.buffers()
+    gathered = [validity(cells.valid), offsets, octets]
+    if arrow_type == pa.binary():
+        return pa.Array.from_buffers(arrow_type, count, gathered)
+    return _utf8(pa.Array.from_buffers(pa.binary(), count, gathered), cells)
+
+
+def _utf8(octets: pa.Array, cells: Cells) -> pa.Array:
+    try:
+        return octets.cast(pa.utf8())
+    except pa.ArrowInvalid:
+        bad = np.array(list(_not_utf8(octets, 0)), np.int64)
+    raise Uncarriable(cells.column, bad, "not UTF-8")
+
+
+def _not_utf8(octets: pa.Array, first: int) -> list[int]:
+    """The rows that are not UTF-8, by halving."""
+    try:
+        octets.cast(pa.utf8())
+    except pa.ArrowInvalid:
+        if len(octets) == 1:
+            return [first]
+        half = len(octets) // 2
+        return _not_utf8(octets[:half], first) + _not_utf8(octets[half:], first + half)
+    return []

@@ -1,0 +1,44 @@
+"""Which reader reads which kind of value; for COPY rows and for pgoutput's binary tuples."""
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from rowferry.kernel.copy_cells import Cells
+from rowferry.kernel.copy_numeric import read_numeric
+from rowferry.kernel.copy_scalars import (
+    read_bool,
+    read_date,
+    read_jsonb,
+    read_number,
+    read_text,
+    read_timestamp,
+    read_uuid,
+)
+from rowferry.types import Kind, Wire
+
+_READERS: dict[Kind, Callable[[Wire, Cells], pa.Array]] = {
+    Kind.BOOL: read_bool,
+    Kind.INT16: read_number,
+    Kind.INT32: read_number,
+    Kind.OID: read_number,
+    Kind.INT64: read_number,
+    Kind.FLOAT32: read_number,
+    Kind.FLOAT64: read_number,
+    Kind.NUMERIC: read_numeric,
+    Kind.TEXT: read_text,
+    Kind.JSONB: read_jsonb,
+    Kind.BYTES: read_text,
+    Kind.UUID: read_uuid,
+    Kind.DATE: read_date,
+    Kind.TIME: read_number,
+    Kind.TIMESTAMP: read_timestamp,
+}
+
+
+def read_cells(wire: Wire, cells: Cells) -> pa.Array:
+    """The Arrow array of a column's binary values.
+
+    Raises ValueError for malformed bytes, Uncarriable for values that the mapping cannot hold.
+    """
+    return _READERS[wire.kind](wire, cells)

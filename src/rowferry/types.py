@@ -1,0 +1,253 @@
+"""The mapping table, one place: PostgreSQL type → how it is read, its Arrow type, its Avro type."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from rowferry.model import Column
+
+NAME_PROPERTY = "rowferry.name"  # of an Avro field or record: the name that PostgreSQL has
+KEY_PROPERTY = "rowferry.key"  # of a value schema: the key's column names, in key order
+MOST_DIGITS = 76  # of a decimal256; more digits travel as text
+
+
+class Kind(StrEnum):
+    """How the binary form of a value is laid out."""
+
+    BOOL = "bool"
+    INT16 = "int16"
+    INT32 = "int32"
+    OID = "oid"
+    INT64 = "int64"
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    NUMERIC = "numeric"
+    TEXT = "text"
+    JSONB = "jsonb"
+    BYTES = "bytes"
+    UUID = "uuid"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    ARRAY = "array"
+    COMPOSITE = "composite"
+    HSTORE = "hstore"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How a column, an array's element or a composite's field is read.
+
+    cast: the type it is selected as, "" for its own. depth: an array's declared dimensions.
+    ±infinity stays the greatest and least integer of the Arrow type; the unit of time is µs.
+    """
+
+    name: str
+    kind: Kind
+    arrow_type: pa.DataType
+    cast: str = ""
+    element: "Wire | None" = None
+    fields: tuple["Wire", ...] = ()
+    depth: int = 0
+
+    @property
+    def as_text(self) -> bool:
+        """Whether the column travels as PostgreSQL's own text form."""
+        return self.cast == "text"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scalar:
+    kind: Kind
+    arrow_type: pa.DataType
+    avro: str | dict[str, str]
+
+
+def _logical(avro: str, name: str) -> dict[str, Any]:
+    return {"type": avro, "logicalType": name}
+
+
+_TEXT = _Scalar(Kind.TEXT, pa.utf8(), "string")
+
+_SCALARS: dict[int, _Scalar] = {
+    16: _Scalar(Kind.BOOL, pa.bool_(), "boolean"),
+    17: _Scalar(Kind.BYTES, pa.binary(), "bytes"),
+    19: _TEXT,  # name
+    20: _Scalar(Kind.INT64, pa.int64(), "long"),
+    21: _Scalar(Kind.INT16, pa.int32(), "int"),
+    23: _Scalar(Kind.INT32, pa.int32(), "int"),
+    25: _TEXT,
+    26: _Scalar(Kind.OID, pa.int64(), "long"),
+    114: _TEXT,  # json
+    142: _TEXT,  # xml
+    700: _Scalar(Kind.FLOAT32, pa.float32(), "float"),
+    701: _Scalar(Kind.FLOAT64, pa.float64(), "double"),
+    1042: _TEXT,  # char(n)
+    1043: _TEXT,  # varchar
+    1082: _Scalar(Kind.DATE, pa.date32(), _logical("int", "date")),
+    1083: _Scalar(Kind.TIME, pa.time64("us"), _logical("long", "time-micros")),
+    1114: _Scalar(Kind.TIMESTAMP, pa.timestamp("us"), _logical("long", "local-timestamp-micros")),
+    1184: _Scalar(Kind.TIMESTAMP, pa.timestamp("us", "UTC"), _logical("long", "timestamp-micros")),
+    2950: _Scalar(Kind.UUID, pa.utf8(), _logical("string", "uuid")),
+    3802: _Scalar(Kind.JSONB, pa.utf8(), "string"),
+}  # by oid, as pg_type.dat fixes them
+
+_NUMERIC, _MONEY = 1700, 790
+_MONEY_DIGITS = (19, 2)
+_HSTORE = re.compile(r'(?:.*\.)?"?hstore"?')
+
+
+def wire_of(column: Column) -> Wire:
+    """How the column is read; a type without a reader of its own travels as text."""
+    if column.element_oid:
+        return _array(column)
+    if column.fields:
+        return _composite(column)
+    if _HSTORE.fullmatch(column.pg_type):
+        return Wire(column.name, Kind.HSTORE, pa.map_(pa.utf8(), pa.utf8()))
+    return _scalar(column.name, column.base_oid, column.base_mod)
+
+
+def select_expression(wire: Wire, sql: str) -> str:
+    """The SQL that gives what the wire expects, from the SQL that gives the column.
+
+    `"price"` → `"price"`, `"span"` → `"span"::text`; a composite whose fields need a cast is
+    taken apart and put together again, NULL kept apart from a row of NULLs.
+    """
+    if wire.cast:
+        return f"{sql}::{wire.cast}"
+    if wire.kind is Kind.COMPOSITE and _casts(wire):
+        parts = (
+            select_expression(field, f"({sql}).{_quoted(field.name)}") for field in wire.fields
+        )
+        return (
+            f"CASE WHEN {sql} IS NOT DISTINCT FROM NULL THEN NULL ELSE ROW({', '.join(parts)}) END"
+        )
+    return sql
+
+
+def avro_of(column: Column, namespace: str = "") -> Any:
+    """The Avro type of the column's values, without the null that a nullable column adds.
+
+    namespace: that of a composite's record; by it, records of equal names stay apart.
+    """
+    return _avro(wire_of(column), namespace)
+
+
+def decimal_digits(type_mod: int) -> tuple[int, int] | None:
+    """Precision and scale of a numeric's type modifier; None where it carries no decimal.
+
+    That is: without precision, with a scale that Avro's decimal does not allow, or too long.
+    """
+    if type_mod < 4:  # noqa: PLR2004 - VARHDRSZ, which numeric_in adds to its modifier
+        return None
+    precision = ((type_mod - 4) >> 16) & 0xFFFF
+    scale = (((type_mod - 4) & 0x7FF) ^ 1024) - 1024  # 11 bits, signed, since PostgreSQL 15
+    fits = 0 <= scale <= precision <= MOST_DIGITS
+    return (precision, scale) if fits else None
+
+
+def avro_name(name: str) -> str:
+    """A name that Avro allows, another one for each name: `unit price` → `unit_x20_price`."""
+    plain = re.sub(r"_(?=x[0-9a-f]+(?:_|[^A-Za-z0-9_]))", "_x5f_", name)  # looks like an escape
+    valid = re.sub(r"[^A-Za-z0-9_]", lambda found: f"_x{ord(found[0]):x}_", plain)
+    return f"_x{ord(valid[0]):x}_{valid[1:]}" if valid[:1].isdigit() else valid
+
+
+def original_name(named: Mapping[str, Any]) -> str:
+    """The name that PostgreSQL has for an Avro field or record."""
+    return str(named.get(NAME_PROPERTY, named["name"]))
+
+
+def named(name: str, **rest: Any) -> dict[str, Any]:
+    """An Avro field or record of a PostgreSQL name, which is kept where Avro does not allow it."""
+    valid = avro_name(name)
+    kept = {} if valid == name else {NAME_PROPERTY: name}
+    return {"name": valid, **rest, **kept}
+
+
+def _scalar(name: str, oid: int, type_mod: int) -> Wire:
+    if oid == _NUMERIC and (digits := decimal_digits(type_mod)):
+        return Wire(name, Kind.NUMERIC, _decimal(*digits))
+    if oid == _MONEY:  # the binary form does not say how many of its digits are a fraction
+        return Wire(name, Kind.NUMERIC, _decimal(*_MONEY_DIGITS), cast="numeric")
+    scalar = _SCALARS.get(oid)
+    if scalar is None:
+        return Wire(name, Kind.TEXT, pa.utf8(), cast="text")
+    return Wire(name, scalar.kind, scalar.arrow_type)
+
+
+def _decimal(precision: int, scale: int) -> pa.DataType:
+    wide = precision > 38  # noqa: PLR2004 - a decimal128's digits
+    return pa.decimal256(precision, scale) if wide else pa.decimal128(precision, scale)
+
+
+def _array(column: Column) -> Wire:
+    """An array of the element's wire; elements that need a cast get it as an array."""
+    single = replace(
+        column,
+        pg_type=re.sub(r"(\[\])+$", "", column.pg_type),
+        base_oid=column.element_oid,
+        element_oid=0,
+    )
+    element = wire_of(single)
+    depth = max(1, column.dimensions)
+    if _casts(element) and not element.cast:  # composites cannot be taken apart in an array
+        return Wire(column.name, Kind.TEXT, pa.utf8(), cast="text")
+    arrow_type = element.arrow_type
+    for _ in range(depth):
+        arrow_type = pa.list_(arrow_type)
+    cast = f"{element.cast}[]" if element.cast else ""
+    plain = replace(element, cast="")
+    return Wire(column.name, Kind.ARRAY, arrow_type, cast, element=plain, depth=depth)
+
+
+def _composite(column: Column) -> Wire:
+    fields = tuple(wire_of(field) for field in column.fields)
+    arrow_type = pa.struct([pa.field(field.name, field.arrow_type) for field in fields])
+    return Wire(column.name, Kind.COMPOSITE, arrow_type, fields=fields)
+
+
+def _casts(wire: Wire) -> bool:
+    """Whether the wire, or a field inside it, is selected as another type."""
+    return bool(wire.cast) or any(_casts(field) for field in wire.fields)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _avro(wire: Wire, namespace: str) -> Any:
+    match wire:
+        case Wire(kind=Kind.ARRAY, element=Wire() as element):
+            avro: Any = ["null", _avro(element, namespace)]
+            for _ in range(wire.depth):
+                avro = {"type": "array", "items": avro}
+            return avro
+        case Wire(kind=Kind.COMPOSITE):
+            return _record(wire, namespace)
+        case Wire(kind=Kind.HSTORE):
+            return {"type": "map", "values": ["null", "string"]}
+        case Wire(kind=Kind.NUMERIC, arrow_type=decimal):
+            digits = {"precision": decimal.precision, "scale": decimal.scale}
+            return {"type": "bytes", "logicalType": "decimal", **digits}
+        case _:
+            return _AVRO[wire.kind, wire.arrow_type]
+
+
+def _record(wire: Wire, namespace: str) -> dict[str, Any]:
+    """A composite as a record, whose own records live in a namespace of its name."""
+    inside = f"{namespace}.{avro_name(wire.name)}".lstrip(".")
+    fields = [
+        named(field.name, type=["null", _avro(field, inside)], default=None)
+        for field in wire.fields
+    ]
+    place = {"namespace": namespace} if namespace else {}
+    return named(wire.name, type="record", **place, fields=fields)
+
+
+_AVRO = {(scalar.kind, scalar.arrow_type): scalar.avro for scalar in _SCALARS.values()}

@@ -102,21 +102,22 @@ class Account:
     def user(self, name: str) -> User:
         return self._users[name.upper()]
 
-    def authenticate(self, data: dict[str, Any], now: float) -> User:
-        """The user that a login-request's `data` proves to be; Refused otherwise."""
+    def authenticate(self, data: dict[str, Any], now: float) -> tuple[User, frozenset[str]]:
+        """The user that a login-request's `data` proves to be, and the roles it may take."""
         user = self._users.get(str(data.get("LOGIN_NAME") or "").upper())
         kind = str(data.get("AUTHENTICATOR") or "SNOWFLAKE").upper()
         token = str(data.get("TOKEN") or "")
+        used: AccessToken | None = None
         if kind == "OAUTH":
-            user = self._check_oauth(user, token, now)
+            user, used = self._check_oauth(user, token, now)
         elif user is None:
             raise Refused("390100", "Incorrect username or password was specified.")
         elif kind == "SNOWFLAKE_JWT":
             self._check_jwt(user, token, now)
         elif kind == "PROGRAMMATIC_ACCESS_TOKEN":
-            _check_access_token(user, token, now)
+            used = _check_access_token(user, token, now)
         elif kind in ("SNOWFLAKE", "USERNAME_PASSWORD_MFA"):
-            _check_password(user, str(data.get("PASSWORD") or ""), now)
+            used = _check_password(user, str(data.get("PASSWORD") or ""), now)
         else:
             raise Refused("390100", f"Authenticator {kind} is not known to this account.")
         if user.disabled:
@@ -129,7 +130,7 @@ class Account:
                 "Incoming request with IP/Token 127.0.0.1 is not allowed to access Snowflake. "
                 "Contact your account administrator.",
             )
-        return user
+        return user, frozenset({used.role} if used and used.role else user.roles)
 
     def issue_oauth_token(self, client: tuple[str, str], scope: str, expires_at: float) -> str:
         """An access token for client credentials; Refused for a client that is not known."""
@@ -141,14 +142,14 @@ class Account:
                 return user.oauth_tokens[-1].secret
         raise Refused("invalid_client", "This is an invalid client.")
 
-    def _check_oauth(self, user: User | None, secret: str, now: float) -> User:
+    def _check_oauth(self, user: User | None, secret: str, now: float) -> tuple[User, AccessToken]:
         owners = [user] if user else list(self._users.values())
         for owner in owners:
             for token in owner.oauth_tokens:
                 if not token.revoked and secrets.compare_digest(token.secret, secret):
                     if token.expires_at <= now:
                         raise Refused("390318", "OAuth access token expired.")
-                    return owner
+                    return owner, token
         raise Refused("390303", "Invalid OAuth access token.")
 
     def _check_jwt(self, user: User, token: str, now: float) -> None:
@@ -186,20 +187,19 @@ def _check_times(claims: dict[str, Any], now: float, trace: str) -> None:
         raise Refused("394301", f"JWT token is invalid. {trace}")
 
 
-def _check_access_token(user: User, secret: str, now: float) -> None:
+def _check_access_token(user: User, secret: str, now: float) -> AccessToken:
     for token in user.access_tokens:
         if secrets.compare_digest(token.secret, secret):
             if token.revoked or token.expires_at <= now:
                 break
-            return
+            return token
     raise Refused("394400", "Programmatic access token is invalid.")
 
 
-def _check_password(user: User, password: str, now: float) -> None:
+def _check_password(user: User, password: str, now: float) -> AccessToken | None:
     """A password, or a programmatic access token in its place; service users have tokens only."""
     if any(secrets.compare_digest(t.secret, password) for t in user.access_tokens):
-        _check_access_token(user, password, now)
-        return
+        return _check_access_token(user, password, now)
     if now < user.locked_until:
         raise Refused(
             "390102",
@@ -210,7 +210,7 @@ def _check_password(user: User, password: str, now: float) -> None:
     right = user.password is not None and secrets.compare_digest(user.password, password)
     if right and not is_service:
         user.refusals = 0
-        return
+        return None
     user.refusals += 1
     if user.refusals >= LOCKED_AFTER_REFUSALS:
         user.refusals, user.locked_until = 0, now + LOCKED_SECONDS

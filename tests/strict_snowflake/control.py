@@ -64,8 +64,8 @@ class Control:
             if fault and fault.kind is Kind.UNAVAILABLE:
                 self._sessions.record(name, kind, str(fault.options.get("status", 503)))
                 return Reply(fault.options.get("status", 503))
-            user = self._authenticate(data, fault)
-            session = self._sessions.open(_new_session(user, data, request.query))
+            user, roles = self._authenticate(data, fault)
+            session = self._sessions.open(_new_session(user, roles, data, request.query))
         except Refused as refused:
             self._sessions.record(name, kind, refused.code)
             raise
@@ -74,7 +74,9 @@ class Control:
             {"data": _login_answer(session), "success": True, "code": None, "message": None}
         )
 
-    def _authenticate(self, data: dict[str, Any], fault: Fault | None) -> User:
+    def _authenticate(
+        self, data: dict[str, Any], fault: Fault | None
+    ) -> tuple[User, frozenset[str]]:
         if fault:
             options = fault.options
             raise Refused(options.get("code", "390144"), options.get("message", "Refused."))
@@ -168,10 +170,12 @@ class Control:
         )
 
 
-def _new_session(user: User, data: dict[str, Any], query: dict[str, str]) -> Session:
+def _new_session(
+    user: User, roles: frozenset[str], data: dict[str, Any], query: dict[str, str]
+) -> Session:
     """Raises Refused 390189 for a role that is not the user's."""
     role = query.get("roleName", user.default_role).upper()
-    if role not in {r.upper() for r in user.roles}:
+    if role not in {r.upper() for r in roles}:
         raise Refused(
             "390189",
             f"Role '{role}' specified in the connect string does not exist or not authorized. "

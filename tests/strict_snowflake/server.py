@@ -49,10 +49,13 @@ class StrictSnowflake:
             User("FERRY", UserType.PERSON, secrets.token_hex(12), default_role=ROLE)
         )
         self.ca_file = folder / "strict-snowflake-ca.pem"
-        tls = _tls(self.ca_file)
+        self._authority = trustme.CA()
+        self._authority.cert_pem.write_to_path(str(self.ca_file))
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.serve_tls_for("127.0.0.1")
         self._storage = Storage(self.stages)
         self._plain = Listener(self._answer, self.faults)
-        self._secure = Listener(self._answer, self.faults, tls)
+        self._secure = Listener(self._answer, self.faults, self._tls)
         self._control = Control(
             self.account, self.sessions, self.faults, self.clock, self._run_statement
         )
@@ -84,6 +87,17 @@ class StrictSnowflake:
         """The same, over https."""
         port = str(self._secure.port)
         return {**self.settings, "SNOWFLAKE_PORT": port, "SNOWFLAKE_PROTOCOL": "https"}
+
+    @property
+    def oauth_token_url(self) -> str:
+        """Where client credentials are exchanged; plain, for the connector's code for it trusts
+        only the CAs of its own bundle.
+        """
+        return f"http://127.0.0.1:{self._plain.port}/oauth/token-request"
+
+    def serve_tls_for(self, name: str) -> None:
+        """Show a certificate for this name from now on; the CA stays the same."""
+        self._authority.issue_cert(name).configure_cert(self._tls)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -138,6 +152,11 @@ class StrictSnowflake:
             raise ValueError("only a client can write to a SNOWFLAKE_FULL stage")
         self.stages.write(found, name, contents, {})
 
+    def release(self) -> None:
+        """Hang up on those who wait in a black hole."""
+        for listener in (self._plain, self._secure):
+            listener.release()
+
     def close(self) -> None:
         """Hang up on all; raises what went wrong in the fake itself."""
         for listener in (self._plain, self._secure):
@@ -187,12 +206,3 @@ def public_key_text(private_key: Any) -> str:
     """A private key's public half in base64 DER, as SET RSA_PUBLIC_KEY takes it."""
     der = private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(der).decode()
-
-
-def _tls(ca_file: Path) -> ssl.SSLContext:
-    """A server context for 127.0.0.1, signed by a new CA that is written to ca_file."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(ca_file))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    return context

@@ -34,6 +34,7 @@ class Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Wire)
         self.answer, self.faults = answer, faults
         self.closing = threading.Event()
+        self._black_hole = threading.Event()
         self.errors: list[BaseException] = []
         self._tls = tls
         self._open: set[socket.socket] = set()
@@ -66,9 +67,19 @@ class Listener(ThreadingHTTPServer):
         if error is not None and not isinstance(error, TRANSPORT_ERRORS):
             self.errors.append(error)
 
+    def hold(self) -> None:
+        """Wait in the black hole until it is opened."""
+        self._black_hole.wait()
+
+    def release(self) -> None:
+        """Open the black hole: who waits in it is hung up on; a new one begins."""
+        opened, self._black_hole = self._black_hole, threading.Event()
+        opened.set()
+
     def close(self) -> None:
         """Hang up on all, whatever they wait for, and let go of the port."""
         self.closing.set()
+        self.release()
         self.shutdown()
         self._thread.join()
         for connection in list(self._open):
@@ -124,7 +135,7 @@ class Wire(BaseHTTPRequestHandler):
         if fault and fault.kind in (Kind.BLACK_HOLE, Kind.TRUNCATE):
             self.rfile.read(min(length, fault.options.get("after_bytes", 1024)))
             if fault.kind is Kind.BLACK_HOLE:
-                self.listener.closing.wait()
+                self.listener.hold()
             raise HangUp
         rate = fault.options.get("bytes_per_second") if fault and fault.kind is Kind.SLOW else None
         return self._read_slowly(length, rate) if rate else self.rfile.read(length)

@@ -7,9 +7,12 @@
     kafka          KafkaBroker: .bootstrap, .username, .password, .configuration (librdkafka's),
                    .create_topic(name, partitions=4, **config), .admin(), .environ: its KAFKA_*
     registry       RegistryServer: .url, .username, .password, .configuration, .environ: SCHEMA_*
+    fakesnow       SnowflakeServer: .environ (SNOWFLAKE_* and ROWFERRY_STAGE), .connect() → the real
+                   connector's connection (close it), .stage, the name that LIST @… takes
     stack_environ  a function: stack_environ(**overrides) → environment of a pipeline of its own
                    (database, topics, group, progress topic; the stage is a folder in tmp_path).
                    Keywords are field names: stack_environ(tables="public.products", workers=2)
+                   A stage of the emulator: stack_environ(**fakesnow.fields("some/prefix"))
     stack_settings the same as Settings: stack_settings(**overrides)
 
 Parts live in folders of the system's temporary one, die with pytest even after kill -9, and do
@@ -26,7 +29,8 @@ from typing import Any
 
 import psycopg2
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from psycopg2 import sql
 
 from rowferry.config import Settings, environment_name
@@ -34,6 +38,7 @@ from rowferry.sources import load_settings
 from rowferry.stack.kafka import Kafka
 from rowferry.stack.local import LocalStack
 from rowferry.stack.postgres import Postgres
+from rowferry.stack.snowflake import STAGE
 
 Environ = dict[str, str]
 
@@ -151,6 +156,25 @@ class RegistryServer:
     environ: Environ
 
 
+@dataclass(frozen=True)
+class SnowflakeServer:
+    environ: Environ
+    stage: str = STAGE
+
+    def connect(self, **overrides: Any) -> Any:
+        """A connection of the real connector; it is the caller's to close."""
+        import snowflake.connector
+
+        fields = ("account", "user", "password", "host", "port", "protocol", "database", "schema")
+        given = {name: self.environ[f"SNOWFLAKE_{name.upper()}"] for name in fields}
+        return snowflake.connector.connect(**{**given, "login_timeout": 10, **overrides})
+
+    def fields(self, prefix: str) -> dict[str, str]:
+        """The settings of a stage, by field name, for stack_environ and stack_settings."""
+        own = {name.lower(): v for name, v in self.environ.items() if name.startswith("SNOWFLAKE_")}
+        return {**own, "stage": f"@{self.stage}/{prefix}"}
+
+
 def part_alone(name: str) -> Iterator[LocalStack]:
     folder = Path(tempfile.mkdtemp(prefix=f"rowferry-test-{name}-"))
     folder.chmod(0o711)  # PostgreSQL's user, when we are root, passes through
@@ -200,6 +224,12 @@ def registry() -> Iterator[RegistryServer]:
         )
         configuration = {"url": url, "basic.auth.user.info": f"{username}:{password}"}
         yield RegistryServer(url, username, password, configuration, environ)
+
+
+@pytest.fixture(scope="session")
+def fakesnow() -> Iterator[SnowflakeServer]:
+    for stack in part_alone("snowflake"):
+        yield SnowflakeServer(stack.settings())
 
 
 @pytest.fixture

@@ -4,14 +4,15 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 import psycopg2
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
-from fix_stack import Database, KafkaBroker, PostgresServer, RegistryServer, new_tag
 
+from fix_stack import Database, KafkaBroker, PostgresServer, RegistryServer, new_tag
 from rowferry.config import Settings
 
 pytestmark = pytest.mark.real
@@ -66,14 +67,14 @@ def test_kafka_carries_transactions_for_who_knows_the_password(kafka: KafkaBroke
 
 def test_kafka_refuses_a_wrong_password(kafka: KafkaBroker) -> None:
     errors: list[KafkaError] = []
-    wrong = {
+    wrong: dict[str, Any] = {
         **kafka.configuration,
         "sasl.password": "wrong",
         "error_cb": errors.append,
         "log_level": 0,
     }
     admin = AdminClient(wrong)
-    with pytest.raises(Exception, match="_TRANSPORT|_TIMED_OUT|_AUTHENTICATION"):
+    with pytest.raises(Exception, match=r"_TRANSPORT|_TIMED_OUT|_AUTHENTICATION"):
         admin.list_topics(timeout=3)
     admin.poll(1)
     assert KafkaError._AUTHENTICATION in {error.code() for error in errors}

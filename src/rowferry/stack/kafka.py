@@ -4,6 +4,7 @@ import base64
 import subprocess
 import uuid
 from pathlib import Path
+from typing import Any
 
 from rowferry.errors import Code, LocalResource
 from rowferry.stack import java
@@ -80,7 +81,8 @@ class Kafka:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
-        configuration = {**self.client_configuration(), "error_cb": _quiet, "log_level": 0}
+        configuration: dict[str, Any] = self.client_configuration()
+        configuration |= {"error_cb": _quiet, "log_level": 0}
         try:
             metadata = AdminClient(configuration).list_topics(timeout=2)
         except KafkaException:
@@ -97,7 +99,7 @@ class Kafka:
             "KAFKA_SASL_MECHANISM": MECHANISM,
         }
 
-    def client_configuration(self) -> dict[str, str]:
+    def client_configuration(self) -> dict[str, Any]:
         """The same as librdkafka properties."""
         return {
             "bootstrap.servers": f"{HOST}:{self._stack.known_port('kafka')}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rowferry.errors import Code, ConfigError, LocalResource
+from rowferry.errors import Code, LocalResource
 from rowferry.stack.downloads import cache_folder
 from rowferry.stack.folder import StackFolder
 from rowferry.stack.kafka import Kafka
@@ -18,6 +18,7 @@ from rowferry.stack.part import Part
 from rowferry.stack.postgres import Postgres
 from rowferry.stack.processes import Leash, end, identify, start
 from rowferry.stack.registry import Registry
+from rowferry.stack.snowflake import Snowflake
 
 PARTS = ("postgres", "kafka", "registry", "snowflake")
 READY_SECONDS = 120.0
@@ -55,6 +56,7 @@ class LocalStack:
             "postgres": lambda: Postgres(self.folder, say, durable=durable),
             "kafka": lambda: Kafka(self.folder, cache),
             "registry": lambda: Registry(self.folder, cache),
+            "snowflake": lambda: Snowflake(self.folder),
         }
         self.parts = {name: makers[name]() for name in parts}
         self._open = contextlib.ExitStack()

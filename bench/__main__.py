@@ -1,0 +1,32 @@
+"""`python -m bench [codec] [send] [receive] [latency] [growth] [end_to_end] [--json]`."""
+
+import argparse
+import importlib
+import json
+import sys
+from typing import Any
+
+from bench.table import table
+
+PARTS = ("codec", "send", "receive", "latency", "growth", "end_to_end")
+
+
+def main() -> None:
+    """Run the parts one after another; the table, and with --json one object as last line."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which; none: all")
+    parser.add_argument("--rows", type=int, default=500_000, help="rows of the table")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs; medians are shown")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    asked = parser.parse_args()
+    found: dict[str, Any] = {}
+    for part in asked.parts or PARTS:
+        print(f"{part} …", file=sys.stderr)
+        found |= importlib.import_module(f"bench.{part}").run(asked.rows, asked.runs)
+    print(table(found))
+    if asked.json:
+        print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

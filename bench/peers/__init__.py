@@ -1,0 +1,1 @@
+"""What people use today, set up as their own documentation says."""

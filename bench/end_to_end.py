@@ -1,0 +1,39 @@
+"""Both loops at once on the same two cores as database and broker: table → topic → files."""
+
+import shutil
+
+from bench.measure import Figures, measure, middle
+from bench.receive import staged_rows
+from bench.stand import ROWFERRY, Stand, stand
+
+
+def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
+    """Rows a second from the first staged row to the last, both processes running."""
+    with stand() as here:
+        here.fill("products", rows)
+        return {"end_to_end": {"rowferry": middle([both(here, rows, n) for n in range(runs)])}}
+
+
+def both(here: Stand, rows: int, number: int) -> Figures:
+    """One run: a fresh topic, pipeline, group and folder."""
+    topic = here.new_topic()
+    folder = here.folder / f"both-{number}"
+    settings = {
+        "ROWFERRY_TABLES": "public.products",
+        "ROWFERRY_TOPIC": topic,
+        "ROWFERRY_PIPELINE": topic,
+        "ROWFERRY_GROUP": topic,
+        "ROWFERRY_STAGE": f"file:{folder}",
+        "ROWFERRY_DELIVERY": "batch",
+        "ROWFERRY_MAX_RECORDS": "20000",
+        "ROWFERRY_MAX_AGE_SECONDS": "1",
+    }
+    receive = here.start(*ROWFERRY, "receive", **settings)
+    send = here.start(*ROWFERRY, "send", **settings)
+    try:
+        return measure(receive, staged_rows(folder), rows)
+    finally:
+        here.end(send)
+        here.end(receive)
+        shutil.rmtree(folder, ignore_errors=True)
+        here.drop_topic(topic)

@@ -1,0 +1,60 @@
+"""A hundred times the rows: the time a row, the memory, and the cost of a poll stay what they are."""
+
+import time
+
+from bench.measure import Figures, account
+from bench.receive import filled
+from bench.receive import rowferry as receive
+from bench.send import rowferry as send
+from bench.stand import ROWFERRY, Stand, TopicCounter, stand
+
+SIZES = (100_000, 1_000_000, 10_000_000)
+POLL_SIZES = (10_000, 10_000_000)
+POLL_SECONDS = 15.0
+CHANGES_A_SECOND = 50
+
+
+def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
+    """Measure each size once; `rows` caps the largest, for a quick look."""
+    del runs
+    sizes = [size for size in SIZES if size <= max(rows * 20, SIZES[0])]
+    found: dict[str, Figures] = {}
+    with stand() as here:
+        for size in sizes:
+            here.fill("products", size)
+            found[f"load_{size}"] = send(here, "products", size, 0)
+            topic = filled(here, "products", size)
+            found[f"receive_{size}"] = receive(here, topic, size, 0)
+            here.drop_topic(topic)
+        for size in POLL_SIZES:
+            here.fill("products", size)
+            found[f"poll_{size}"] = polls(here, size)
+    return {"growth": found}
+
+
+def polls(here: Stand, rows: int) -> Figures:
+    """CPU of the sender while a few rows change in a table of so many."""
+    topic = here.new_topic()
+    counter = TopicCounter(here, topic)
+    settings = {"ROWFERRY_TABLES": "public.products", "ROWFERRY_TOPIC": topic}
+    process = here.start(*ROWFERRY, "send", ROWFERRY_PIPELINE=topic, **settings)
+    while counter() < rows:
+        time.sleep(0.2)
+    time.sleep(8)  # the windows behind the load narrow
+    before, began = account(process.pid), time.monotonic()
+    connection = here.connect()
+    with connection.cursor() as cursor:
+        for number in range(int(POLL_SECONDS * CHANGES_A_SECOND)):
+            time.sleep(max(0.0, began + number / CHANGES_A_SECOND - time.monotonic()))
+            cursor.execute(
+                "UPDATE products SET price = price + 1, updated_timestamp = now() "
+                "WHERE product_id = %s",
+                (f"P{number + 1:09d}",),
+            )
+    connection.close()
+    after = account(process.pid)
+    here.end(process)
+    counter.close()
+    here.drop_topic(topic)
+    percent = (after.cpu_seconds - before.cpu_seconds) / (time.monotonic() - began) * 100
+    return {"cpu_percent": percent, "rss_mb": after.rss_mb}

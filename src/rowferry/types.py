@@ -13,6 +13,15 @@ from rowferry.model import Column
 NAME_PROPERTY = "rowferry.name"  # of an Avro field or record: the name that PostgreSQL has
 KEY_PROPERTY = "rowferry.key"  # of a value schema: the key's column names, in key order
 MOST_DIGITS = 76  # of a decimal256; more digits travel as text
+TEXT_SETTINGS = {
+    "client_encoding": "UTF8",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "iso_8601",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+}  # of every session that reads, because text forms depend on them
 
 
 class Kind(StrEnum):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from rowferry.kernel.copy_cells import Cells
+from rowferry.kernel.copy_nested import read_array, read_composite, read_hstore
 from rowferry.kernel.copy_numeric import read_numeric
 from rowferry.kernel.copy_scalars import (
     read_bool,
@@ -26,6 +27,7 @@ _READERS: dict[Kind, Callable[[Wire, Cells], pa.Array]] = {
     Kind.FLOAT32: read_number,
     Kind.FLOAT64: read_number,
     Kind.NUMERIC: read_numeric,
+    Kind.HSTORE: read_hstore,
     Kind.TEXT: read_text,
     Kind.JSONB: read_jsonb,
     Kind.BYTES: read_text,
@@ -41,4 +43,8 @@ def read_cells(wire: Wire, cells: Cells) -> pa.Array:
 
     Raises ValueError for malformed bytes, Uncarriable for values that the mapping cannot hold.
     """
+    if wire.element is not None:
+        return read_array(wire, wire.element, cells, read_cells)
+    if wire.kind is Kind.COMPOSITE:
+        return read_composite(wire, cells, read_cells)
     return _READERS[wire.kind](wire, cells)

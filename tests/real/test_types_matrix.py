@@ -1,0 +1,203 @@
+"""Every built-in type, from a real COPY to a JSON line and back into PostgreSQL, unchanged."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import fastavro
+import psycopg2
+import pytest
+
+from fix_stack import Database
+from rowferry.kernel.copy import CopyReader
+from rowferry.kernel.copy_cells import Uncarriable
+from rowferry.kernel.lines import encode_lines
+from rowferry.model import Column
+from rowferry.types import TEXT_SETTINGS, Kind, Wire, avro_of, select_expression, wire_of
+from type_literals import LITERALS, PREPARATION, WITHOUT_EQUALITY
+
+pytestmark = pytest.mark.real
+
+COLUMNS = """
+WITH RECURSIVE base AS (
+  SELECT oid AS outer_oid, oid, typtype, typbasetype, typtypmod, typndims, typelem, typcategory,
+         typrelid FROM pg_type
+  UNION ALL
+  SELECT b.outer_oid, t.oid, t.typtype, t.typbasetype, b.typtypmod, b.typndims, t.typelem,
+         t.typcategory, t.typrelid
+  FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
+)
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnotnull,
+       b.oid, CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.typtypmod END,
+       CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE 0 END, a.attndims,
+       CASE WHEN b.typcategory = 'A' THEN (SELECT typrelid FROM pg_type WHERE oid = b.typelem)
+            ELSE b.typrelid END
+FROM pg_attribute a JOIN base b ON b.outer_oid = a.atttypid AND b.typtype <> 'd'
+WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+
+
+class Session:
+    """A session with the settings that fix text forms, and a table of one column."""
+
+    def __init__(self, dsn: str) -> None:
+        self.connection = psycopg2.connect(dsn)
+        self.connection.autocommit = True
+        self.cursor = self.connection.cursor()
+        for name, value in TEXT_SETTINGS.items():
+            self.cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+
+    def columns(self, relation: int) -> tuple[Column, ...]:
+        self.cursor.execute(COLUMNS, (relation,))
+        return tuple(
+            Column(name, text, oid, mod, not required, base, base_mod, element, depth,
+                   self.columns(fields) if fields else ())
+            for name, text, oid, mod, required, base, base_mod, element, depth, fields
+            in self.cursor.fetchall()
+        )  # fmt: skip
+
+    def fill(self, pg_type: str, literals: list[str]) -> Column:
+        self.cursor.execute("DROP TABLE IF EXISTS matrix")
+        self.cursor.execute(f"CREATE TABLE matrix (id integer, value {pg_type})")
+        for row, literal in enumerate([*literals, None]):
+            self.cursor.execute(f"INSERT INTO matrix VALUES (%s, %s::{pg_type})", (row, literal))
+        self.cursor.execute("SELECT 'matrix'::regclass::oid")
+        found = self.cursor.fetchone()
+        assert found is not None
+        return self.columns(found[0])[1]
+
+    def copy(self, wire: Wire, column: str = '"value"') -> list[bytes]:
+        chunks: list[bytes] = []
+
+        class Sink:
+            write = staticmethod(chunks.append)
+
+        select = f"SELECT {select_expression(wire, column)} FROM matrix ORDER BY id"
+        self.cursor.copy_expert(f"COPY ({select}) TO STDOUT (FORMAT binary)", Sink())
+        return chunks
+
+    def changed(self, pg_type: str, texts: list[str | None]) -> list[Any]:
+        """The rows whose value differs from that of the text."""
+        compared = ["value::text IS DISTINCT FROM (text::{0})::text"]
+        if pg_type.rstrip("[]") not in WITHOUT_EQUALITY:
+            compared.append("value IS DISTINCT FROM text::{0}")
+        self.cursor.execute(
+            "SELECT id, value::text, text FROM matrix JOIN unnest(%s::integer[], %s::text[]) "
+            f"AS back(id, text) USING (id) WHERE {' OR '.join(compared)}".format(pg_type),
+            (list(range(len(texts))), texts),
+        )
+        return self.cursor.fetchall()
+
+
+@pytest.fixture(scope="module")
+def session(postgres: Any) -> Iterator[Session]:
+    database: Database = postgres.new_database()
+    database.execute(PREPARATION)
+    session = Session(database.dsn)
+    yield session
+    session.connection.close()
+    postgres.drop_database(database)
+
+
+def literal_of(wire: Wire, value: Any) -> str | None:
+    """What PostgreSQL's input function takes, from the value of a JSON line."""
+    if value is None:
+        return None
+    if wire.element is not None:
+        return "{" + ",".join(item_of(wire, item) for item in value) + "}"
+    if wire.kind is Kind.COMPOSITE:
+        fields = (quoted(literal_of(f, value[f.name]), "") for f in wire.fields)
+        return "(" + ",".join(fields) + ")"
+    if wire.kind is Kind.HSTORE:
+        return ",".join(f"{quoted(k, '')}=>{quoted(v, 'NULL')}" for k, v in value.items())
+    return scalar_of(wire, value)
+
+
+def item_of(array: Wire, item: Any) -> str:
+    assert array.element is not None
+    is_nested = isinstance(item, list)
+    text = literal_of(array if is_nested else array.element, item)
+    return str(text) if is_nested else quoted(text, "NULL")
+
+
+def scalar_of(wire: Wire, value: Any) -> str:
+    if wire.kind is Kind.BYTES:
+        return "\\x" + base64.b64decode(value, validate=True).hex()
+    if wire.kind in (Kind.DATE, Kind.TIMESTAMP) and "infinity" not in value:
+        return ad_or_bc(value)
+    if wire.kind is Kind.BOOL:
+        return str(value).lower()
+    assert isinstance(value, str)
+    return value
+
+
+def quoted(text: str | None, null: str) -> str:
+    if text is None:
+        return null
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def ad_or_bc(text: str) -> str:
+    found = re.fullmatch(r"([+-]?\d{4,})(-\d\d-\d\d.*)", text)
+    assert found, text
+    year = int(found[1])
+    return f"{year:04d}{found[2]}" if year > 0 else f"{1 - year:04d}{found[2]} BC"
+
+
+def lines_of(wire: Wire, chunks: list[bytes]) -> list[Any]:
+    lines, bounds = encode_lines(CopyReader([wire]).read(chunks))
+    texts = bytes(lines).decode().split("\n")[:-1]
+    assert len(texts) == len(bounds) - 1
+    return [
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=refuse) for text in texts
+    ]
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"JSON has no {constant}")
+
+
+@pytest.mark.parametrize("pg_type", LITERALS)
+def test_every_value_comes_back_from_its_line_unchanged(session: Session, pg_type: str) -> None:
+    # GIVEN a table with boundary values of one type, and a NULL
+    literals = LITERALS[pg_type]
+    wire = wire_of(session.fill(pg_type, literals))
+    # WHEN COPY's bytes are read and written as lines
+    lines = lines_of(wire, session.copy(wire))
+    # THEN PostgreSQL takes each back as the value that it was
+    assert len(lines) == len(literals) + 1
+    assert lines[-1] == {"value": None}
+    assert session.changed(pg_type, [literal_of(wire, line["value"]) for line in lines]) == []
+
+
+@pytest.mark.parametrize("pg_type", LITERALS)
+def test_every_type_has_an_avro_schema_that_parses(session: Session, pg_type: str) -> None:
+    column = session.fill(pg_type, [])
+    field = {"name": "value", "type": ["null", avro_of(column, "a.b")], "default": None}
+    fastavro.parse_schema({"type": "record", "name": "a.b", "fields": [field]})
+
+
+@pytest.mark.parametrize(
+    ("pg_type", "literal"),
+    [
+        ("numeric(10,2)", "NaN"),
+        ("numeric(38,10)", "NaN"),
+        ("timestamptz", "294247-01-10 04:00:54.775807+00"),
+        ("timestamp", "294276-12-31 23:59:59.999999"),
+        ("integer[]", "{{1},{2}}"),
+        ("integer[]", "[0:1]={1,2}"),
+        ("integer[][]", "{1}"),
+        ("numeric(10,2)[]", "{1,NaN}"),
+        ("timestamptz[]", "{294276-01-01 00:00:00+00}"),
+    ],
+)
+def test_a_value_that_cannot_be_carried_is_refused_by_row(
+    session: Session, pg_type: str, literal: str
+) -> None:
+    wire = wire_of(session.fill(pg_type, [literal]))
+    with pytest.raises(Uncarriable) as refused:
+        CopyReader([wire]).read(session.copy(wire))
+    assert (refused.value.column, refused.value.rows.tolist()) == ("value", [0])
+    assert literal == "NaN" or literal not in str(refused.value)

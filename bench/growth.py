@@ -1,4 +1,4 @@
-"""A hundred times the rows: the time a row, the memory, and the cost of a poll stay what they are."""
+"""A hundred times the rows: time a row, memory and the cost of a poll stay what they are."""
 
 import time
 

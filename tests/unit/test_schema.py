@@ -1,0 +1,105 @@
+"""Table → Avro schemas, as the settings want them named."""
+
+from dataclasses import replace
+from typing import Any
+
+import fastavro
+import pytest
+
+from rowferry.config import Settings
+from rowferry.errors import ConfigError
+from rowferry.flow.encode.schema import key_schema, record_name_of, value_schema
+from rowferry.model import Table
+from wires import NESTED, PRODUCTS, SCALARS, column
+
+REQUIRED: dict[str, Any] = {
+    "postgres_user": "u",
+    "postgres_db": "d",
+    "postgres_password": "p",
+    "kafka_server": "k:9092",
+    "schema_server": "http://localhost:8081",
+}
+TABLE = Table(1, "public", "products", PRODUCTS, ("product_id",))
+
+
+def settings(**given: Any) -> Settings:
+    return Settings.model_validate({**REQUIRED, **given})
+
+
+def test_the_first_users_record_has_their_name_namespace_and_fields() -> None:
+    schema = value_schema(
+        TABLE, settings(record_name="Product", namespace="com.buyonline.products")
+    )
+    assert (schema["name"], schema["namespace"]) == ("Product", "com.buyonline.products")
+    price = {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}
+    assert schema["fields"] == [
+        {"name": "product_id", "type": "string"},
+        {"name": "name", "type": "string"},
+        {"name": "category", "type": ["null", "string"], "default": None},
+        {"name": "price", "type": ["null", price], "default": None},
+        {
+            "name": "updated_timestamp",
+            "type": {"type": "long", "logicalType": "timestamp-micros"},
+        },
+    ]
+
+
+def test_the_keys_columns_stand_in_the_value_schema() -> None:
+    table = replace(TABLE, key=("name", "product_id"))
+    assert value_schema(table, settings())["rowferry.key"] == ["name", "product_id"]
+
+
+def test_a_tables_own_settings_come_first() -> None:
+    own = {"public.products": {"record_name": "Own", "namespace": "own.{schema}.{table}"}}
+    given = settings(record_name="General", namespace="general", table=own)
+    assert record_name_of(TABLE, given) == ("Own", "own.public.products")
+
+
+def test_names_come_from_the_table_where_nothing_is_set() -> None:
+    table = replace(TABLE, schema="my shop", name="order lines")
+    schema = value_schema(table, settings())
+    assert schema["namespace"] == "rowferry.my_x20_shop"
+    assert (schema["name"], schema["rowferry.name"]) == ("order_x20_lines", "order lines")
+
+
+def test_a_columns_comment_is_its_doc() -> None:
+    table = replace(TABLE, columns=(replace(PRODUCTS[0], comment="What the shop calls it"),))
+    assert value_schema(table, settings())["fields"][0]["doc"] == "What the shop calls it"
+
+
+def test_every_types_schema_parses() -> None:
+    columns = (*SCALARS, *NESTED, column("a place", "place", 5, fields=NESTED[2].fields))
+    schema = value_schema(Table(1, "s", "t", columns, ("int8",)), settings())
+    parsed = fastavro.parse_schema(schema)
+    assert isinstance(parsed, dict)
+    assert len(parsed["fields"]) == len(columns)
+
+
+def test_a_single_text_key_is_plain_text_and_any_other_is_avro() -> None:
+    assert key_schema(TABLE, settings()) is None
+    integer = replace(TABLE, columns=SCALARS, key=("int8",))
+    schema = key_schema(integer, settings(record_name="Product"))
+    assert schema is not None
+    assert (schema["name"], schema["fields"]) == ("ProductKey", [{"name": "int8", "type": "long"}])
+    both = key_schema(replace(TABLE, key=("name", "product_id")), settings())
+    assert both is not None
+    assert [field["name"] for field in both["fields"]] == ["name", "product_id"]
+
+
+def test_the_settings_choose_the_keys_form() -> None:
+    avro = key_schema(TABLE, settings(key_format="avro"))
+    assert avro is not None
+    assert avro["fields"] == [{"name": "product_id", "type": "string"}]
+    integer = replace(TABLE, columns=SCALARS, key=("int8",))
+    assert key_schema(integer, settings(key_format="text")) is None
+    with pytest.raises(ConfigError, match="ROWFERRY_KEY_FORMAT"):
+        key_schema(replace(TABLE, key=("name", "product_id")), settings(key_format="text"))
+
+
+def test_a_column_named_like_a_metadata_field_is_refused_with_the_setting_to_change() -> None:
+    table = replace(TABLE, columns=(*PRODUCTS, column("_op", "text", 25)))
+    with pytest.raises(ConfigError, match=r"_op.*ROWFERRY_METADATA") as refused:
+        value_schema(table, settings())
+    assert refused.value.exit_code == 2
+    renamed = settings(metadata="_op=_operation, _offset")
+    assert value_schema(table, renamed)["fields"][-1]["name"] == "_op"

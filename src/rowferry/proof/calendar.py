@@ -1,0 +1,62 @@
+"""ISO 8601 texts → days and microseconds since 1970, whatever the year.
+
+Apart from the product's own formatting on purpose: what is proved must not be proved by itself.
+"""
+
+import re
+
+_DATE = re.compile(r"(?P<year>[+-]?\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)")
+_TIME = re.compile(r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?")
+_PG_ZONE = re.compile(r"[+-](?P<hours>\d\d)(?::?\d\d)*$")
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_INFINITE_DAYS = {"-infinity": -(1 << 31), "infinity": (1 << 31) - 1}
+_INFINITE_MICROS = {"-infinity": -(1 << 63), "infinity": (1 << 63) - 1}
+
+
+def days_of(text: str) -> int:
+    """Days since 1970 in the Gregorian calendar, year 0 being 1 BC. Raises ValueError."""
+    if text in _INFINITE_DAYS:
+        return _INFINITE_DAYS[text]
+    found = _DATE.fullmatch(text)
+    if found is None:
+        raise ValueError("not a date")
+    year, month, day = (int(found[part]) for part in ("year", "month", "day"))
+    # Count from 1 March, so that a leap day ends its year: 365 days a year and the leap days,
+    # then 153 days in each five months from March on.
+    if month <= 2:  # noqa: PLR2004 - January and February belong to the year before
+        year, month = year - 1, month + 12
+    leap_days = year // 4 - year // 100 + year // 400
+    return 365 * year + leap_days + (153 * (month - 3) + 2) // 5 + day - 1 - 719_468
+
+
+def micros_of_day(text: str) -> int:
+    """Microseconds since midnight; 24:00:00 is a time. Raises ValueError."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError("not a time")
+    hour, minute, second = (int(found[part]) for part in ("hour", "minute", "second"))
+    fraction = int((found["fraction"] or "0").ljust(6, "0"))
+    return ((hour * 60 + minute) * 60 + second) * _SECOND + fraction
+
+
+def micros_of(text: str) -> int:
+    """Microseconds since 1970 of a timestamp, UTC or without zone. Raises ValueError."""
+    if text in _INFINITE_MICROS:
+        return _INFINITE_MICROS[text]
+    day, _, clock = text.partition("T")
+    return days_of(day) * _DAY + micros_of_day(clock.removesuffix("Z"))
+
+
+def iso_of_postgres(text: str) -> str:
+    """PostgreSQL's ISO style of a session in UTC → ISO 8601. Raises ValueError."""
+    text, is_bc = text.removesuffix(" BC"), text.endswith(" BC")
+    zone = _PG_ZONE.search(text) if ":" in text else None
+    if zone is not None:
+        if zone["hours"] != "00":
+            raise ValueError("a zone other than UTC")
+        text = text[: zone.start()]
+    if is_bc:
+        year, _, rest = text.partition("-")
+        text = f"{1 - int(year):05d}-{rest}" if int(year) > 1 else f"0000-{rest}"
+    return text.replace(" ", "T")

@@ -1,0 +1,201 @@
+"""When forms of a cell are the same value: Avro's raw one, JSON's of a line, PostgreSQL's text.
+
+Apart from the product's own codecs on purpose: what is proved must not be proved by itself.
+Raw means without logical types: a timestamp is its microseconds, a decimal its bytes.
+"""
+
+import base64
+import math
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from rowferry.proof.calendar import days_of, iso_of_postgres, micros_of, micros_of_day
+from rowferry.types import original_name
+
+Schema = Any  # an Avro schema, as JSON has it
+Function = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How each form of a cell becomes one hashable value, equal for equal cells only.
+
+    Each function may raise ValueError, TypeError, KeyError or ArithmeticError for what is no
+    value of the type. text is None where PostgreSQL's text form is not taken apart.
+    """
+
+    raw: Function
+    json: Function
+    text: Function | None
+
+
+def form_of(schema: Schema, named: dict[str, Schema] | None = None) -> Form:
+    """The form of an Avro type; named: the records and enums that were met before."""
+    named = {} if named is None else named
+    if isinstance(schema, list):
+        branches = [branch for branch in schema if branch != "null"]
+        if len(branches) != 1:
+            raise ValueError("a union of several types")
+        return _nullable(form_of(branches[0], named))
+    if isinstance(schema, str):
+        return form_of(named[schema], named) if schema in named else _PLAIN[schema]
+    kind, logical = schema["type"], schema.get("logicalType")
+    if "name" in schema:
+        named[schema["name"]] = schema
+        named[f"{schema.get('namespace', '')}.{schema['name']}".lstrip(".")] = schema
+    if logical in _LOGICAL:
+        return _LOGICAL[logical]
+    if logical == "decimal":
+        return _decimal(schema)
+    if kind in _NESTED:
+        return _NESTED[kind](schema, named)
+    return form_of(kind, named)
+
+
+def without_logical_types(schema: Schema) -> Schema:
+    """The schema that reads the same bytes as raw values."""
+    if isinstance(schema, dict):
+        kept = {k: without_logical_types(v) for k, v in schema.items() if k != "logicalType"}
+        return {k: v for k, v in kept.items() if k not in ("precision", "scale")}
+    return [without_logical_types(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _nullable(inner: Form) -> Form:
+    def or_none(function: Function) -> Function:
+        return lambda value: None if value is None else function(value)
+
+    text = or_none(inner.text) if inner.text else None
+    return Form(or_none(inner.raw), or_none(inner.json), text)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _only(kind: type, value: Any) -> Any:
+    if type(value) is not kind:
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} belongs")
+    return value
+
+
+def _boolean(text: str) -> bool:
+    return {"t": True, "true": True, "f": False, "false": False}[text]
+
+
+def _base64(value: str) -> bytes:
+    return base64.b64decode(value, validate=True)
+
+
+def _hexadecimal(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("\\x"))
+
+
+def _double(value: Any) -> str:
+    """Floats by their shortest digits: so NaN equals NaN, and -0 is not 0."""
+    number = float(_only(str, value) if isinstance(value, str) else value)
+    return repr(number)
+
+
+def _single(value: Any) -> str:
+    number = float(value)
+    if not math.isfinite(number):
+        return repr(number)
+    return repr(struct.unpack("f", struct.pack("f", number))[0])
+
+
+def _decimal(schema: Mapping[str, Any]) -> Form:
+    scale = int(schema.get("scale", 0))
+
+    def of_raw(raw: bytes) -> Decimal:
+        unscaled = int.from_bytes(raw, "big", signed=True)
+        digits = tuple(int(digit) for digit in str(abs(unscaled)))
+        return Decimal((int(unscaled < 0), digits, -scale))
+
+    def of_json(value: Any) -> Decimal:
+        if isinstance(value, bool | float):
+            raise TypeError("not an exact number")
+        return Decimal(value)
+
+    return Form(of_raw, of_json, Decimal)
+
+
+def _array(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
+    item = form_of(schema["items"], named)
+    of_text = item.text
+
+    def of_array_text(text: str) -> Any:
+        from psycopg2.extensions import STRINGARRAY
+
+        return of_items(STRINGARRAY(text, None) if isinstance(text, str) else text)
+
+    def of_items(items: list[Any]) -> Any:
+        return tuple(of_text(inner) for inner in items) if of_text else ()
+
+    return Form(
+        lambda raw: tuple(item.raw(inner) for inner in raw),
+        lambda value: tuple(item.json(inner) for inner in _only(list, value)),
+        of_array_text if of_text else None,
+    )
+
+
+def _map(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
+    value_form = form_of(schema["values"], named)
+
+    def of(function: Function, pairs: Mapping[str, Any]) -> Any:
+        return tuple(sorted((key, function(value)) for key, value in pairs.items()))
+
+    return Form(partial(of, value_form.raw), partial(of, value_form.json), None)
+
+
+def _record(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
+    fields = schema["fields"]
+    forms = [form_of(field["type"], named) for field in fields]
+    names = [field["name"] for field in fields]
+    originals = [original_name(field) for field in fields]
+
+    def of_raw(raw: Mapping[str, Any]) -> Any:
+        return tuple(form.raw(raw[name]) for form, name in zip(forms, names, strict=True))
+
+    def of_json(value: Mapping[str, Any]) -> Any:
+        if list(value) != originals:
+            raise KeyError("other fields than the schema's")
+        return tuple(form.json(value[name]) for form, name in zip(forms, originals, strict=True))
+
+    return Form(of_raw, of_json, None)
+
+
+_INTEGER = Form(_same, partial(_only, int), int)
+_STRING = Form(_same, partial(_only, str), _same)
+_BYTES = Form(_same, _base64, _hexadecimal)
+_MICROS = Form(_same, micros_of, lambda text: micros_of(iso_of_postgres(text)))
+
+_PLAIN: dict[str, Form] = {
+    "null": Form(_same, _same, _same),
+    "boolean": Form(_same, partial(_only, bool), _boolean),
+    "int": _INTEGER,
+    "long": _INTEGER,
+    "float": Form(_single, _single, _single),
+    "double": Form(_double, _double, _double),
+    "string": _STRING,
+    "bytes": _BYTES,
+}
+
+_LOGICAL: dict[str | None, Form] = {
+    "date": Form(_same, days_of, lambda text: days_of(iso_of_postgres(text))),
+    "time-micros": Form(_same, micros_of_day, micros_of_day),
+    "timestamp-micros": _MICROS,
+    "local-timestamp-micros": _MICROS,
+    "uuid": _STRING,
+}
+
+_NESTED: dict[Any, Callable[[Mapping[str, Any], dict[str, Schema]], Form]] = {
+    "array": _array,
+    "map": _map,
+    "record": _record,
+    "enum": lambda _schema, _named: _STRING,
+    "fixed": lambda _schema, _named: _BYTES,
+}

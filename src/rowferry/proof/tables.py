@@ -1,0 +1,167 @@
+"""Whether the final version of each row of a table is the latest record of its key.
+
+The table is read with a connection of its own, as text, and never by the product's capture.
+Memory: two numbers a row.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named like a module
+from psycopg2.extensions import new_type, register_type, string_types
+
+from rowferry.proof.records import Shape
+
+_CELL_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError)
+_FETCH_ROWS = 5000
+_SESSION = (
+    "SET TimeZone = 'UTC'",
+    "SET DateStyle = 'ISO, YMD'",
+    "SET IntervalStyle = 'iso_8601'",
+    "SET extra_float_digits = 1",
+    "SET bytea_output = 'hex'",
+    "SET statement_timeout = 0",
+)
+_MONEY = "money"
+_KEY_QUERY = """
+    SELECT a.attname FROM pg_index i
+    CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, place)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY k.place
+"""
+_COLUMNS_QUERY = """
+    SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
+    WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
+
+Hash = int
+
+
+class TableReader:
+    """Reads one table as text; one thread. The connection becomes its own, and close() ends it."""
+
+    def __init__(self, connection: Connection, qualified: str, where: str | None) -> None:
+        self._connection, self._where = connection, where
+        self._schema, _, self._name = qualified.partition(".")
+        raw = new_type(tuple(string_types), "RAW", lambda value, _cursor: value)
+        register_type(raw, connection)
+        with connection.cursor() as cursor:
+            for statement in _SESSION:
+                cursor.execute(statement)
+            quoted = sql.Identifier(self._schema, self._name).as_string(cursor)
+            cursor.execute(_KEY_QUERY, (quoted,))
+            self.key = tuple(str(name) for (name,) in cursor.fetchall())
+            cursor.execute(_COLUMNS_QUERY, (quoted,))
+            self.columns = {str(name): str(kind) for name, kind in cursor.fetchall()}
+        connection.commit()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def rows(self) -> Iterator[tuple[str | None, ...]]:
+        """Every row that the filter lets through, in one snapshot, in the columns' order."""
+        selected = sql.SQL(", ").join(
+            sql.SQL("{}::numeric").format(sql.Identifier(name))
+            if kind == _MONEY
+            else sql.Identifier(name)
+            for name, kind in self.columns.items()
+        )
+        query = sql.SQL("SELECT {} FROM {}").format(
+            selected, sql.Identifier(self._schema, self._name)
+        )
+        if self._where:
+            query += sql.SQL(" WHERE (") + sql.SQL(self._where) + sql.SQL(")")
+        with self._connection, self._connection.cursor(name="rowferry_proof") as cursor:
+            cursor.itersize = _FETCH_ROWS
+            cursor.execute(query)
+            yield from cursor
+
+
+class Versions:
+    """Hashes of keys and rows, comparable between the table and the records of a topic."""
+
+    def __init__(self, key: Sequence[str], columns: Sequence[str]) -> None:
+        self._key, self._columns = tuple(key), tuple(columns)
+        self.shapes: list[Shape] = []
+
+    def place_of(self, shape: Shape) -> int:
+        """The shape's place in the hashes of a row; a new one is added."""
+        for place, known in enumerate(self.shapes):
+            if known.schema_id == shape.schema_id:
+                return place
+        self.shapes.append(shape)
+        return len(self.shapes) - 1
+
+    def compared(self, shape: Shape) -> tuple[str, ...]:
+        """The columns that table and schema have in common and that text can be compared of."""
+        pairs = zip(shape.columns, shape.forms, strict=True)
+        return tuple(name for name, form in pairs if name in self._columns and form.text)
+
+    def of_row(self, row: Sequence[str | None]) -> tuple[Hash, tuple[Hash | None, ...]]:
+        """The hash of a table row's key, and of the row in each shape, None where it fits none."""
+        texts = dict(zip(self._columns, row, strict=True))
+        hashes = tuple(self._row_hash(texts, shape) for shape in self.shapes)
+        key = self._cells(texts, self.shapes[0], self._key)
+        # A key that does not fit the schema has no record: its own text will match none.
+        return _hash(key or tuple(texts[name] for name in self._key)), hashes
+
+    def of_record(self, shape: Shape, row: Mapping[str, Any]) -> tuple[Hash, Hash]:
+        """The hash of a record's key and of its row."""
+        fields = dict(zip(shape.columns, zip(shape.fields, shape.forms, strict=True), strict=True))
+        cells = {name: form.raw(row[field_name]) for name, (field_name, form) in fields.items()}
+        key = tuple(cells[name] for name in self._key)
+        return _hash(key), _hash(tuple(cells[name] for name in self.compared(shape)))
+
+    def _row_hash(self, texts: Mapping[str, str | None], shape: Shape) -> Hash | None:
+        cells = self._cells(texts, shape, self.compared(shape))
+        return None if cells is None else _hash(cells)
+
+    @staticmethod
+    def _cells(
+        texts: Mapping[str, str | None], shape: Shape, names: Sequence[str]
+    ) -> tuple[Any, ...] | None:
+        forms = dict(zip(shape.columns, shape.forms, strict=True))
+        try:
+            return tuple(_of_text(forms[name].text, texts[name]) for name in names)
+        except _CELL_ERRORS:
+            return None
+
+
+def _of_text(form: Any, text: str | None) -> Any:
+    return None if text is None else form(text)
+
+
+def _hash(cells: tuple[Any, ...]) -> Hash:
+    """64 bits of a digest: Python's own hash takes -1 for -2, which a proof must not."""
+    return int.from_bytes(hashlib.blake2b(repr(cells).encode(), digest_size=8).digest(), "big")
+
+
+@dataclass(slots=True)
+class Latest:
+    """What the topic says of the table's keys so far."""
+
+    rows: dict[Hash, tuple[int, Hash]] = field(default_factory=dict)
+    repeated: int = 0
+    watched: dict[Hash, set[tuple[int, Hash]]] = field(default_factory=dict)
+
+    def see(self, key: Hash, version: tuple[int, Hash]) -> None:
+        """Take up the next record of a key; the same version again is a repetition."""
+        if self.rows.get(key) == version:
+            self.repeated += 1
+        self.rows[key] = version
+        if key in self.watched:
+            self.watched[key].add(version)
+
+    def forget(self, key: Hash) -> None:
+        """Take up a tombstone."""
+        self.rows.pop(key, None)
+
+    def has(self, key: Hash, hashes: Sequence[Hash | None]) -> bool:
+        """Whether the latest record, or one seen since the key is watched, is this row."""
+        seen = {self.rows[key]} if key in self.rows else set()
+        seen |= self.watched.get(key, set())
+        return any(place < len(hashes) and hashes[place] == h for place, h in seen)

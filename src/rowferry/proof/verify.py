@@ -1,0 +1,223 @@
+"""The proof that all is on the stage once and unchanged, and that the tables were sent whole.
+
+Nothing here trusts a counter: names and lines are read from the stage, records from the topic by
+a consumer of its own, rows from the tables as text.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, fields
+
+from rowferry.config import Settings
+from rowferry.flow.stage.contract import Stage
+from rowferry.flow.stage.names import FileName, parse_name, topic_prefix
+from rowferry.proof.completeness import TableCheck
+from rowferry.proof.coverage import Coverage, cover
+from rowferry.proof.records import RecordReader, Shape
+from rowferry.proof.staged import File, LineCheck, Tally, compare
+from rowferry.proof.topic import Log, TopicReader
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found; all but findings are counts.
+
+    rows: of the tables, each in its final version. records: in the topics. lines: on the stage.
+    gaps, overlaps: of file names. duplicates: lines, or whole files, that are staged twice.
+    missing: rows that no record has, and records below the committed position that no line has.
+    changed: lines that differ from their record, rows that differ from their latest record, lines
+    without a record, files that cannot be read. pending: records not staged yet. repeated: the
+    same version of a row once more in the topic (a full scan does that). unreadable: records set
+    aside as no value of their schema. unproven: rows and lines whose records have expired.
+    """
+
+    rows: int = 0
+    records: int = 0
+    lines: int = 0
+    files: int = 0
+    gaps: int = 0
+    overlaps: int = 0
+    duplicates: int = 0
+    missing: int = 0
+    changed: int = 0
+    pending: int = 0
+    repeated: int = 0
+    unreadable: int = 0
+    unproven: int = 0
+    findings: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing, repeated or changed."""
+        return not (self.gaps or self.overlaps or self.duplicates or self.missing or self.changed)
+
+    def __add__(self, other: "Verification") -> "Verification":
+        """Both together."""
+        names = [f.name for f in fields(self)]
+        return Verification(**{n: getattr(self, n) + getattr(other, n) for n in names})
+
+
+@dataclass(frozen=True, slots=True)
+class StagedName:
+    """A file on the stage and what its name says."""
+
+    name: str
+    named: FileName
+
+    def is_of(self, log: Log) -> bool:
+        """Whether the file holds records of this partition, of this creation of its topic."""
+        named = self.named
+        return (named.short_id, named.partition) == (log.topic.short_id, log.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the proof reads from; the caller closes them."""
+
+    settings: Settings
+    stage: Stage
+    topics: TopicReader
+    records: RecordReader
+    newest: Callable[[str], Shape | None]  # of a topic's values, as the registry has it
+
+
+def verify(settings: Settings, *, deep: bool = True, grace_seconds: float = 10.0) -> Verification:
+    """Prove what the settings name: topics on the stage and, where TABLES are set, tables.
+
+    deep: read every line, record and row; otherwise only the names. grace_seconds: how long rows
+    may take that were committed while the proof ran. Raises what the parts raise.
+    """
+    from rowferry.registry import Registry
+    from rowferry.run.receiver import open_stage
+
+    with ExitStack() as stack:
+        stage = stack.enter_context(closing(open_stage(settings)))
+        topics = stack.enter_context(closing(TopicReader(settings)))
+        parts = Parts(settings, stage, topics, RecordReader(Registry(settings).by_id))
+        found = Verification()
+        table_of = {settings.topic_of(table): table for table in settings.tables}
+        for topic in settings.received_topics:
+            table = table_of.get(topic) if deep and settings.postgres_db else None
+            found += _verify_topic(parts, topic, table, deep=deep, grace_seconds=grace_seconds)
+        return found
+
+
+def _verify_topic(
+    parts: Parts, topic: str, table: str | None, *, deep: bool, grace_seconds: float
+) -> Verification:
+    # 1. The table before the topic, the position before the files: each may only be ahead.
+    check = TableCheck(parts.settings, table, parts.newest(topic)) if table else None
+    logs = parts.topics.logs(topic)
+    committed = parts.topics.committed(parts.settings.group, logs)
+    files = list(_files(parts.stage, topic))
+    # 2. The names, partition by partition, and those of earlier creations of the topic.
+    found = _verify_strangers(files, logs)
+    for log in logs:
+        own = [f for f in files if f.is_of(log)]
+        position = committed[log.topic.topic, log.partition]
+        coverage = cover((f.named for f in own), _begin(parts.settings, log, position), position)
+        found += _of_names(coverage, log.where)
+        # 3. The lines against the records.
+        if deep:
+            must = range(_first(coverage, log, parts.settings), max(position, coverage.end or 0))
+            found += _verify_lines(parts, log, own, must, check)
+    # 4. The rows against the records.
+    if check is not None:
+        found += _verify_rows(check, parts, logs, grace_seconds)
+    return found
+
+
+def _files(stage: Stage, topic: str) -> Iterator[StagedName]:
+    for staged in stage.list(topic_prefix(topic)):
+        named = parse_name(staged.name)
+        if named is not None:
+            yield StagedName(staged.name, named)
+
+
+def _verify_strangers(files: list[StagedName], logs: list[Log]) -> Verification:
+    """Files under another topic id: their names must cover, but there is no topic to ask."""
+    strangers: dict[tuple[str, int], list[FileName]] = {}
+    for file in files:
+        if not any(file.is_of(log) for log in logs):
+            place = (file.named.short_id, file.named.partition)
+            strangers.setdefault(place, []).append(file.named)
+    found = Verification()
+    for (short_id, partition), names in sorted(strangers.items()):
+        where = f"{names[0].topic_folder}/{short_id}[{partition}]"
+        note = f"{where}: files of an earlier creation of the topic, whose records are gone"
+        found += _of_names(cover(names), where)
+        found += Verification(unproven=sum(name.rows for name in names), findings=(note,))
+    return found
+
+
+def _begin(settings: Settings, log: Log, position: int) -> int | None:
+    """Where the first file had to start at the latest: a new group starts at the low watermark."""
+    has_started = position >= 0
+    return log.low if settings.start_from == "beginning" and has_started else None
+
+
+def _first(coverage: Coverage, log: Log, settings: Settings) -> int:
+    if settings.start_from == "beginning" or coverage.start is None:
+        return log.low
+    return coverage.start
+
+
+def _of_names(coverage: Coverage, where: str) -> Verification:
+    told = [f"{where}: no file has offsets {_range(gap)}" for gap in coverage.gaps]
+    told += [f"{where}: two files have offsets {_range(both)}" for both in coverage.overlaps]
+    return Verification(
+        files=coverage.files,
+        gaps=len(coverage.gaps),
+        overlaps=len(coverage.overlaps),
+        duplicates=coverage.duplicates,
+        findings=tuple(told),
+    )
+
+
+def _range(positions: tuple[int, int]) -> str:
+    return f"[{positions[0]}, {positions[1]})"
+
+
+def _verify_lines(
+    parts: Parts, log: Log, files: list[StagedName], must: range, check: TableCheck | None
+) -> Verification:
+    tally = Tally()
+    lines = LineCheck(parts.records, parts.settings.metadata, tally)
+    records = parts.topics.records(log)
+    seen = check.see(records, parts.records) if check else records
+    ordered = [File(f.name, f.named.start, f.named.end, f.named.rows) for f in files]
+    compare(lines, lines.lines(parts.stage, ordered), seen, log, must)
+    return Verification(
+        records=tally.records,
+        lines=tally.lines,
+        duplicates=tally.duplicates,
+        missing=tally.missing,
+        changed=tally.changed + tally.phantoms,
+        pending=tally.pending,
+        unreadable=tally.unreadable,
+        unproven=tally.expired,
+        findings=tuple(tally.findings),
+    )
+
+
+def _verify_rows(
+    check: TableCheck, parts: Parts, logs: list[Log], grace_seconds: float
+) -> Verification:
+    got = check.settle(parts.topics, logs, parts.records, grace_seconds)
+    expired = got.missing if any(log.low > 0 for log in logs) else 0
+    topic = logs[0].topic.topic
+    told = []
+    if expired:
+        told.append(f"{check.table}: {expired} rows have no record left in {topic}: retention")
+    elif got.missing:
+        told.append(f"{check.table}: {got.missing} rows have no record in {topic}")
+    if got.changed:
+        told.append(f"{check.table}: {got.changed} rows differ from their latest record in {topic}")
+    return Verification(
+        rows=got.rows,
+        missing=got.missing - expired,
+        changed=got.changed,
+        repeated=got.repeated,
+        unproven=expired,
+        findings=tuple(told),
+    )

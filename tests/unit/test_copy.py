@@ -1,0 +1,214 @@
+"""Binary COPY → columns: frames, rows, every kind of value, and what is refused."""
+
+import struct
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from copy_bytes import HEADER, TRAILER, array_of, copy_of, octets_of, prefixed
+from rowferry.kernel.copy import CopyReader
+from rowferry.kernel.copy_cells import Uncarriable
+from rowferry.types import wire_of
+from wires import NESTED, PRODUCTS, SCALARS, column, numeric, wires_of
+
+TEXT = wires_of(column("a", "text", 25), column("b", "integer", 23))
+ROWS = [("x", 1), (None, None), ("ü" * 300, -1)]
+LONG_MAX, INT_MAX = 2**63 - 1, 2**31 - 1
+VALUES: dict[str, list[Any]] = {
+    "bool": [True, False],
+    "int2": [0, -(2**15), 2**15 - 1],
+    "int4": [0, -(2**31), INT_MAX],
+    "int8": [0, -(2**63), LONG_MAX],
+    "oid": [0, 2**32 - 1],
+    "float4": [0.0, 1.5, float("inf")],
+    "float8": [0.0, 0.1, float("-inf")],
+    "narrow": [Decimal("0.00"), Decimal("-99999999.99"), Decimal("10000.00")],
+    "wide": [Decimal("0.000000001"), Decimal("-" + "9" * 29 + "." + "9" * 9)],
+    "widest": [Decimal("9" * 46 + "." + "9" * 30), Decimal("-1." + "0" * 30)],
+    "text": ["", "é😀", "x" * 3000],
+    "bytea": [b"", b"\x00\xff"],
+    "uuid": ["f81d4fae-7dec-11d0-a765-00a0c91e6bff"],
+    "jsonb": ['{"a": 1}', "null"],
+    "date": [0, -(2**31), INT_MAX, 2_145_042_905],
+    "time": [0, 86_400_000_000],
+    "timestamp": [0, LONG_MAX, -LONG_MAX - 1, LONG_MAX - 1, -210_866_803_200_000_000],
+    "timestamptz": [0, LONG_MAX, -LONG_MAX - 1, 1],
+    "ints": [[], [1, None, 3], [7] * 300],
+    "texts": [[["a", None], ["", "d"]], []],
+    "place": [{"id": 1, "the name": None}, {"id": None, "the name": "x"}],
+    "places": [[{"id": 1, "the name": "y"}, None], []],
+    "hstore": [[("k", "v"), ("n", None)], []],
+}
+
+
+def plain(array: pa.Array) -> list[Any]:
+    """Values as Python has them; dates and times as the integers that they are."""
+    if pa.types.is_temporal(array.type):
+        array = array.view(pa.int32() if array.type.bit_width == 32 else pa.int64())
+    values: list[Any] = array.to_pylist()
+    return values
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_kind_of_value_is_read_with_nulls_around_it(name: str) -> None:
+    wire = wire_of(next(each for each in (*SCALARS, *NESTED) if each.name == name))
+    values = [None, *VALUES[name], None]
+    batch = CopyReader([wire]).read(copy_of([wire], [[value] for value in values]))
+    batch.validate(full=name != "time")  # 24:00:00 is a time to PostgreSQL, not to Arrow
+    assert batch.schema.types == [wire.arrow_type]
+    assert plain(batch.column(0)) == values
+
+
+def test_a_column_of_nulls_is_read() -> None:
+    wires = wires_of(*SCALARS, *NESTED)
+    batch = CopyReader(wires).read(copy_of(wires, [[None] * len(wires)] * 3))
+    assert all(array.null_count == 3 for array in batch.columns)
+
+
+def test_the_seeds_row_is_read() -> None:
+    wires = wires_of(*PRODUCTS)
+    row = ["P1", "Lamp", None, Decimal("19.99"), 1_700_000_000_123_456]
+    batch = CopyReader(wires).read(copy_of(wires, [row]))
+    assert [plain(array)[0] for array in batch.columns] == row
+    assert batch.schema.names == [each.name for each in PRODUCTS]
+
+
+def test_an_empty_copy_is_an_empty_batch() -> None:
+    for wires in (TEXT, wires_of(*SCALARS, *NESTED)):
+        for chunks in ([HEADER + TRAILER], [HEADER, TRAILER]):
+            batch = CopyReader(wires).read(chunks)
+            assert (batch.num_rows, batch.schema.types) == (0, [w.arrow_type for w in wires])
+
+
+def test_a_table_without_columns_keeps_its_count() -> None:
+    assert CopyReader([]).read(copy_of([], [[], []])).num_rows == 2
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 64, 10_000])
+def test_chunks_may_be_cut_anywhere(size: int) -> None:
+    octets = b"".join(copy_of(TEXT, ROWS))
+    chunks = [octets[start : start + size] for start in range(0, len(octets), size)]
+    assert list(zip(*(plain(c) for c in CopyReader(TEXT).read(chunks)), strict=True)) == ROWS
+
+
+def test_a_header_extension_is_passed_over() -> None:
+    first, *rest = copy_of(TEXT, ROWS)
+    extended = HEADER[:-4] + struct.pack(">i", 5) + b"extra" + first[len(HEADER) :]
+    assert CopyReader(TEXT).read([extended, *rest]).num_rows == 3
+
+
+@pytest.mark.parametrize(
+    ("chunks", "what"),
+    [
+        ([], "no signature"),
+        ([b"PGCOPX\n\xff\r\n\0" + bytes(8), TRAILER], "no signature"),
+        ([HEADER[:-8] + b"\x00\x01\x00\x00" + bytes(4), TRAILER], "flags"),
+        ([HEADER], "no trailer"),
+        (copy_of(TEXT, ROWS[:1])[:-1], "no trailer"),
+        (copy_of(TEXT, ROWS)[:-1], "not the rows"),
+        ([HEADER, b"\x00\x01" + prefixed(b"x"), TRAILER], "not the rows"),
+        ([HEADER, b"\x00\x02" + prefixed(b"x"), TRAILER], "not the rows"),
+        ([HEADER, b"\x00\x02" + prefixed(b"x") + b"\x7f\xff\xff\xff", TRAILER], "not the rows"),
+        ([HEADER, b"\x00\x02" + prefixed(b"x") + prefixed(b"y"), TRAILER], "'b', row 0.*4 octets"),
+    ],
+)
+def test_bytes_that_are_no_copy_of_these_columns_are_refused(
+    chunks: list[bytes], what: str
+) -> None:
+    with pytest.raises(ValueError, match=what):
+        CopyReader(TEXT).read(chunks)
+
+
+@pytest.mark.parametrize(
+    ("one", "octets"),
+    [
+        (SCALARS[0], b"\x02"),
+        (SCALARS[7], b""),
+        (SCALARS[7], struct.pack(">hhHhh", 1, 0, 0, 2, 10_000)),
+        (SCALARS[7], struct.pack(">hhHhh", 1, 0, 1, 2, 1)),
+        (SCALARS[7], struct.pack(">hhHh", 3, 0, 0, 2)),
+        (SCALARS[7], struct.pack(">hhHh", -1, 0, 0, 2)),
+        (SCALARS[12], b"short"),
+        (SCALARS[13], b"\x02{}"),
+        (SCALARS[13], b""),
+        (NESTED[0], b""),
+        (NESTED[0], struct.pack(">iiiii", 1, 0, 23, 2**31 - 1, 1)),
+        (NESTED[0], struct.pack(">iiiii", 1, 0, 23, -1, 1)),
+        (NESTED[0], struct.pack(">iiiii", 1, 0, 23, 1, 1) + prefixed(b"1234") + b"rest"),
+        (NESTED[1], struct.pack(">iiiiiii", 2, 0, 25, 2**31 - 1, 1, 2**31 - 1, 1)),
+        (NESTED[2], b""),
+        (NESTED[2], struct.pack(">i", 3)),
+        (NESTED[2], struct.pack(">iii", 2, 23, 1_000_000)),
+        (NESTED[4], b""),
+        (NESTED[4], struct.pack(">i", -1)),
+        (NESTED[4], struct.pack(">i", 1) + prefixed(b"k")),
+    ],
+)
+def test_a_malformed_value_is_refused(one: Any, octets: bytes) -> None:
+    wire = wire_of(one)
+    with pytest.raises(ValueError, match=wire.name) as refused:
+        CopyReader([wire]).read([HEADER, b"\x00\x01" + prefixed(octets), TRAILER])
+    assert not isinstance(refused.value, Uncarriable)
+
+
+@pytest.mark.parametrize(
+    ("one", "octets"),
+    [
+        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("NaN"))),
+        (numeric("c", 38, 2), octets_of(wire_of(SCALARS[7]), Decimal("Infinity"))),
+        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("-Infinity"))),
+        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("100000000.00"))),
+        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("1e100"))),
+        (numeric("c", 38, 0), octets_of(wire_of(SCALARS[7]), Decimal("1e38"))),
+        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("0.001"))),
+        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("1e-50"))),
+        (column("c", "timestamp with time zone", 1184), struct.pack(">q", LONG_MAX - 1)),
+        (
+            column("c", "timestamp with time zone", 1184),
+            struct.pack(">q", LONG_MAX - 946_684_800_000_000),
+        ),
+        (column("c", "text", 25), b"\xff"),
+        (column("c", "integer[]", 1007, element_oid=23), array_of(TEXT[1], 1, [1], lower_bound=0)),
+        (column("c", "integer[]", 1007, element_oid=23), array_of(TEXT[1], 2, [[1]])),
+        (
+            column("c", "text[]", 1009, element_oid=25),
+            struct.pack(">iiiii", 1, 0, 25, 1, 1) + prefixed(b"\xff"),
+        ),
+    ],
+)
+def test_a_value_that_the_mapping_cannot_hold_is_refused_with_its_rows(
+    one: Any, octets: bytes
+) -> None:
+    # GIVEN the value in the second and the fourth of five rows
+    rows = [b"\x00\x01" + prefixed(octets if row in (1, 3) else None) for row in range(5)]
+    # WHEN they are read THEN the column and these rows are named, and no value
+    with pytest.raises(Uncarriable) as refused:
+        CopyReader([wire_of(one)]).read([HEADER + rows[0], *rows[1:], TRAILER])
+    assert (refused.value.column, refused.value.rows.tolist()) == ("c", [1, 3])
+
+
+def test_the_number_of_python_calls_does_not_depend_on_the_rows() -> None:
+    wires = wires_of(*PRODUCTS)
+    rows = [[f"P{row}", "Lamp", "Home", Decimal("1.50"), row] for row in range(2000)]
+    reader = CopyReader(wires)
+
+    def calls(chunks: list[bytes]) -> int:
+        count = 0
+
+        def profile(_frame: Any, event: str, _argument: Any) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(profile)
+        try:
+            reader.read(chunks)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    few, many = copy_of(wires, rows[:20]), copy_of(wires, rows)
+    calls(few)  # whatever is made once
+    assert calls(few) == calls(many)

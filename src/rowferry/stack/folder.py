@@ -24,7 +24,7 @@ class StackFolder:
         self.path = folder.absolute()
         self._record_path = self.path / "stack.json"
         self._mutex = threading.Lock()
-        self._record: dict[str, dict[str, Any]] = {}
+        self._record = self._read()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -83,10 +83,14 @@ class StackFolder:
     def processes(self) -> dict[str, Identity]:
         """The recorded processes that still run, by part."""
         with self._mutex:
-            record = self._record or self._read()
-            known = record.get("processes", {})
-        found = {name: Identity(p["pid"], p["started"]) for name, p in known.items()}
+            known = self._section("processes")
+            found = {name: Identity(p["pid"], p["started"]) for name, p in known.items()}
         return {name: identity for name, identity in found.items() if is_alive(identity)}
+
+    def has_recorded(self, name: str) -> bool:
+        """Whether this process was started, be it alive or not, and not yet stopped."""
+        with self._mutex:
+            return name in self._section("processes")
 
     def _section(self, name: str) -> dict[str, Any]:
         return self._record.setdefault(name, {})

@@ -39,11 +39,29 @@ def java() -> str:
     return str(JAVA)
 
 
+def temporary(folder: Path) -> tuple[str, ...]:
+    """Flags that keep the libraries a program unpacks out of the system's temporary folder."""
+    return (f"-Djava.io.tmpdir={folder / 'tmp'}",)
+
+
+def aot_file(program: Program, cache: Path) -> Path:
+    """Where the program's AOT cache (JEP 514) is, once it was trained."""
+    return cache / "aot" / f"{program.key()}.aot"
+
+
+def aot_flags(program: Program, cache: Path, training: Path | None) -> tuple[str, ...]:
+    """Flags that use the AOT cache if there is one, or that write it to `training`."""
+    if training is not None:
+        return (f"-XX:AOTCacheOutput={training}",)
+    trained = aot_file(program, cache)
+    return (f"-XX:AOTCache={trained}",) if trained.exists() else ()
+
+
 def command(
-    program: Program, arguments_file: Path, arguments: Iterable[str], aot: Iterable[str] = ()
+    program: Program, arguments_file: Path, arguments: Iterable[str], flags: Iterable[str] = ()
 ) -> tuple[str, ...]:
     """A command whose flags and arguments are in a file only we can read: some are passwords."""
-    words = [*aot, *program.flags]
+    words = [*flags, *program.flags]
     if program.jars:
         words += ["-cp", os.pathsep.join(map(str, program.jars))]
     words += [*program.main, *arguments]

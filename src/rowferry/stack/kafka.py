@@ -54,24 +54,28 @@ class Kafka:
 
     name = "kafka"
 
-    def __init__(self, stack: StackFolder, cache: Path) -> None:
-        self._stack, self._cache = stack, cache
+    def __init__(self, stack: StackFolder, cache: Path, training: Path | None = None) -> None:
+        self._stack, self._cache, self._training = stack, cache, training
         self._folder = stack.path / "kafka"
-        self._program: java.Program | None = None
+        self._jars: tuple[Path, ...] = ()
+
+    @property
+    def program(self) -> java.Program:
+        """The broker as a Java program."""
+        return java.Program(self._jars, (*FLAGS, *java.temporary(self._folder)), ("kafka.Kafka",))
 
     def prepare(self) -> None:
         """Fetch the jars."""
-        jars = tuple(fetch(read_lock("kafka"), self._cache, "Apache Kafka"))
-        self._program = java.Program(jars, FLAGS, ("kafka.Kafka",))
+        self._jars = tuple(fetch(read_lock("kafka"), self._cache, "Apache Kafka"))
 
     def launch(self) -> Launch:
         """The broker's command; formats its storage at the first start."""
-        assert self._program is not None  # noqa: S101 - prepare() comes first
-        self._folder.mkdir(exist_ok=True)
+        (self._folder / "tmp").mkdir(parents=True, exist_ok=True)
         properties = self._write_properties()
         if not (self._folder / "data" / "meta.properties").exists():
-            self._format(self._program, properties)
-        words = java.command(self._program, self._folder / "broker.args", [str(properties)])
+            self._format(properties)
+        aot = java.aot_flags(self.program, self._cache, self._training)
+        words = java.command(self.program, self._folder / "broker.args", [str(properties)], aot)
         return Launch(words, self._folder, self._stack.path / "logs" / "kafka.log")
 
     def is_ready(self) -> bool:
@@ -122,8 +126,8 @@ class Kafka:
         )
         return path
 
-    def _format(self, program: java.Program, properties: Path) -> None:
-        tool = java.Program(program.jars, FLAGS, ("kafka.tools.StorageTool",))
+    def _format(self, properties: Path) -> None:
+        tool = java.Program(self._jars, FLAGS, ("kafka.tools.StorageTool",))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         scram = f"{MECHANISM}=[name={USER},password={self._stack.password('kafka')}]"
         arguments = ["format", "-t", cluster, "-c", str(properties), "--add-scram", scram]

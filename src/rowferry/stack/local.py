@@ -1,6 +1,7 @@
 """The local stack as a whole: all parts at once, readiness, settings, shutdown, leftovers."""
 
 import contextlib
+import shutil
 import subprocess
 import threading
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rowferry.errors import Code, LocalResource
+from rowferry.errors import Code, ConfigError, LocalResource
+from rowferry.stack.aot import train
 from rowferry.stack.downloads import cache_folder
 from rowferry.stack.folder import StackFolder
 from rowferry.stack.kafka import Kafka
@@ -21,6 +23,7 @@ from rowferry.stack.registry import Registry
 from rowferry.stack.snowflake import Snowflake
 
 PARTS = ("postgres", "kafka", "registry", "snowflake")
+LEASH = "leash"  # its name in the folder's record
 READY_SECONDS = 120.0
 LOOK_SECONDS = 0.1
 TRIES = 3  # a port may be taken between its choice and its use
@@ -82,6 +85,8 @@ class LocalStack:
             self._reclaim()
             for part in self.parts.values():
                 part.prepare()
+            java_parts = [p for p in self.parts.values() if isinstance(p, Kafka | Registry)]
+            train(java_parts, cache_folder(), self._say)
             group = None if self._outlives else self._leash()
             with ThreadPoolExecutor(len(self.parts)) as pool:
                 starting = [pool.submit(self._start, p, group) for p in self.parts.values()]
@@ -98,12 +103,48 @@ class LocalStack:
     def stop(self) -> None:
         """Stop the parts in an orderly way; their data stays."""
         self._stopping.set()
-        running = {n: p for n, p in self.folder.processes().items() if n != "leash"}
+        running = {n: p for n, p in self.folder.processes().items() if n != LEASH}
         end(running.values())
         for child in self._children:
             child.wait()
         self.folder.forget_processes()
         self._open.close()
+
+    def leave_running(self) -> None:
+        """Let go of the parts of a stack that outlives us."""
+        for child in self._children:
+            child.returncode = 0  # whoever ends it, it is not ours to wait for
+        self._open.close()
+
+    def end_daemons(self) -> list[str]:
+        """Stop what an earlier process left running on purpose; the names of what ran."""
+        with self.folder.held():
+            left = self.folder.processes()
+            end(left.values())
+            self.folder.forget_processes()
+        return sorted(left.keys() - {LEASH})
+
+    def remove(self) -> None:
+        """Delete the data of a stopped stack, wherever it is."""
+        for folder in [*(self.folder.path / name for name in PARTS), self.folder.path / "logs"]:
+            if folder.is_symlink():  # PostgreSQL's, where its user could not enter
+                shutil.rmtree(folder.resolve(), ignore_errors=True)
+                folder.unlink()
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+        for name in ("stack.json", "stack.lock"):
+            (self.folder.path / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else is in it
+            self.folder.path.rmdir()
+
+    def states(self) -> dict[str, str]:
+        """Of each part: `ready`, `running` (it does not answer yet) or `stopped`."""
+        alive = self.folder.processes()
+        found = {}
+        for name, part in self.parts.items():
+            running = "ready" if name in alive and part.is_ready() else "running"
+            found[name] = running if name in alive else "stopped"
+        return found
 
     def settings(self) -> dict[str, str]:
         """The settings with which the parts are reached, NAME → value."""
@@ -116,12 +157,16 @@ class LocalStack:
         leash = Leash()
         self._open.callback(leash.let_go)
         if leash.identity is not None:
-            self.folder.remember("leash", leash.identity)
+            self.folder.remember(LEASH, leash.identity)
         return leash.group
 
     def _reclaim(self) -> None:
         """End what a run that was killed has left behind."""
         left = self.folder.processes()
+        if left and not self._outlives and not self.folder.has_recorded(LEASH):
+            what = "a local stack runs in this folder (rowferry stack up)"
+            advice = "stop it with: rowferry stack down --dir, or choose another folder"
+            raise ConfigError(Code.CONFIG, what, where=str(self.folder.path), advice=advice)
         if left:
             self._say(f"Ending what an earlier run left: {', '.join(sorted(left))}")
             end(left.values())

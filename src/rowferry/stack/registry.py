@@ -21,10 +21,16 @@ class Registry:
 
     name = "registry"
 
-    def __init__(self, stack: StackFolder, cache: Path) -> None:
-        self._stack, self._cache = stack, cache
+    def __init__(self, stack: StackFolder, cache: Path, training: Path | None = None) -> None:
+        self._stack, self._cache, self._training = stack, cache, training
         self._folder = stack.path / "registry"
         self._home = Path()
+
+    @property
+    def program(self) -> java.Program:
+        """The registry as a Java program."""
+        flags = (*FLAGS, *java.temporary(self._folder))
+        return java.Program((), flags, ("-jar", str(self._home / "quarkus-run.jar")))
 
     def prepare(self) -> None:
         """Fetch and unpack the application."""
@@ -33,10 +39,10 @@ class Registry:
 
     def launch(self) -> Launch:
         """The registry's command."""
-        self._folder.mkdir(exist_ok=True)
-        flags = (*FLAGS, *(f"-D{k}={v}" for k, v in self._properties().items()))
-        program = java.Program((), flags, ("-jar", str(self._home / "quarkus-run.jar")))
-        words = java.command(program, self._folder / "registry.args", [])
+        (self._folder / "tmp").mkdir(parents=True, exist_ok=True)
+        aot = java.aot_flags(self.program, self._cache, self._training)
+        properties = (f"-D{name}={value}" for name, value in self._properties().items())
+        words = java.command(self.program, self._folder / "registry.args", [], (*aot, *properties))
         return Launch(words, self._folder, self._stack.path / "logs" / "registry.log")
 
     def is_ready(self) -> bool:

@@ -1,0 +1,242 @@
+"""The schema registry: the one place that speaks its API."""
+
+import hashlib
+import ipaddress
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.common._httpx_compat import httpx  # whichever it uses
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from rowferry.config import Settings
+from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, RowferryError, Transient
+from rowferry.model import SchemaId
+
+SECONDS = 5.0
+LONGEST_SCHEMA = 1_000_000
+_NO_SUBJECT, _NO_VERSION, _NO_SCHEMA = 40401, 40402, 40403
+_ADDRESS = "see SCHEMA_SERVER: the URL of the API, with its base path"
+
+Resolve = Callable[[str], list[str]]  # host → its addresses; raises OSError
+
+
+class Registry:
+    """Subjects and schemas; any thread. Every call takes SECONDS at most, an address at a time.
+
+    Raises AccessDenied, Transient (SR_DOWN) where the registry does not answer, ConfigError for
+    an address that is refused or is no registry.
+    """
+
+    def __init__(self, settings: Settings, resolve: Resolve | None = None) -> None:
+        self._settings = settings
+        self._where = _checked(settings.schema_server, resolve or _addresses)
+        conf: dict[str, Any] = {"url": self._where, "timeout": SECONDS, "max.retries": 0}
+        if settings.schema_username:
+            secret = settings.schema_password
+            password = secret.get_secret_value() if secret else ""
+            conf["basic.auth.user.info"] = f"{settings.schema_username}:{password}"
+        if settings.schema_ssl_ca:
+            conf["ssl.ca.location"] = settings.schema_ssl_ca
+        try:
+            self._client = SchemaRegistryClient(conf)
+        except OSError as error:
+            what = f"SCHEMA_SSL_CA cannot be read: {error.strerror}"
+            raise ConfigError(Code.CONFIG, what, where=str(settings.schema_ssl_ca)) from error
+
+    def register(self, subject: str, schema: Mapping[str, Any]) -> SchemaId:
+        """The id of the schema under the subject; registered if it is not yet.
+
+        Raises DataAtRisk (SR_INCOMPATIBLE) with the difference from the newest version.
+        """
+        wanted = Schema(json.dumps(schema), "AVRO")
+        with self._translated(subject):
+            try:
+                return _id_of(self._client.lookup_schema(subject, wanted).schema_id, subject)
+            except SchemaRegistryError as error:
+                if not _is_absent(error):
+                    raise
+            try:
+                return _id_of(self._client.register_schema(subject, wanted), subject)
+            except SchemaRegistryError as error:
+                if error.http_status_code != httpx.codes.CONFLICT:
+                    raise
+                raise self._incompatible(subject, schema) from error
+
+    def by_id(self, schema_id: SchemaId) -> str | None:
+        """The schema's JSON text, from memory once it was seen; None for an id never given."""
+        with self._translated(f"schema id {schema_id}"):
+            try:
+                found = self._client.get_schema(schema_id)
+            except SchemaRegistryError as error:
+                if _is_absent(error):
+                    return None
+                raise
+        return _text_of(found)
+
+    def latest(self, topic: str) -> str | None:
+        """The newest schema of the topic's values; None where its subject has none."""
+        return self._newest(self._settings.subject.format(topic=topic))
+
+    def differences(self, subject: str, schema: Mapping[str, Any]) -> list[str] | None:
+        """What would keep the schema from being registered; None where nothing would."""
+        with self._translated(subject):
+            try:
+                wanted = Schema(json.dumps(schema), "AVRO")
+                if self._client.test_compatibility(subject, wanted):
+                    return None
+            except SchemaRegistryError as error:
+                if _is_absent(error):
+                    return None
+                raise
+        return difference(json.loads(self._newest(subject) or "{}"), schema)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _newest(self, subject: str) -> str | None:
+        with self._translated(subject):
+            try:
+                return _text_of(self._client.get_latest_version(subject).schema)
+            except SchemaRegistryError as error:
+                if _is_absent(error):
+                    return None
+                raise
+
+    def _incompatible(self, subject: str, schema: Mapping[str, Any]) -> DataAtRisk:
+        changes = difference(json.loads(self._newest(subject) or "{}"), schema)
+        listed = "; ".join(changes) or "the registry does not say why"
+        return DataAtRisk(
+            Code.SR_INCOMPATIBLE,
+            f"the table's schema does not fit the registered one: {listed}",
+            where=f"subject {subject}",
+            advice="undo the change of the table, or allow it: set the subject's compatibility"
+            " to NONE, or give the table another topic",
+        )
+
+    @contextmanager
+    def _translated(self, subject: str) -> Iterator[None]:
+        where = f"{subject} at {self._where}"
+        try:
+            yield
+        except SchemaRegistryError as error:
+            raise _meaning(error, where) from error
+        except httpx.TransportError as error:
+            raise _unreached(error, where) from error
+        except ValueError as error:  # an answer that is not JSON
+            what = "the schema registry's answer is not of its API"
+            raise ConfigError(Code.CONFIG, what, where=where, advice=_ADDRESS) from error
+
+
+def fingerprint(schema: str | Mapping[str, Any]) -> str:
+    """SHA-256 of a schema's JSON, whatever its spaces and the order of its attributes."""
+    parsed = json.loads(schema) if isinstance(schema, str) else schema
+    text = json.dumps(parsed, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """How two record schemas differ, a line each, for people."""
+    before = {field["name"]: field for field in old.get("fields", ())}
+    after = {field["name"]: field for field in new.get("fields", ())}
+    changes = []
+    full = [f"{s.get('namespace', '')}.{s.get('name', '')}".strip(".") for s in (old, new)]
+    if full[0] != full[1]:
+        changes.append(f"record {full[0]} is now {full[1]}")
+    changes += [f"column {name} is gone" for name in before if name not in after]
+    for name, field in after.items():
+        if name not in before:
+            lacks = "" if "default" in field else ", and has no default"
+            changes.append(f"column {name} is new{lacks}")
+        elif before[name]["type"] != field["type"]:
+            types = [json.dumps(f["type"]) for f in (before[name], field)]
+            changes.append(f"column {name} was {types[0]} and is {types[1]}")
+    return changes
+
+
+def _is_absent(error: SchemaRegistryError) -> bool:
+    return error.error_code in (_NO_SUBJECT, _NO_VERSION, _NO_SCHEMA)
+
+
+def _id_of(found: int | None, subject: str) -> SchemaId:
+    if found is None or not 0 <= found < 1 << 31:
+        what = "the schema registry gave no usable id"
+        raise ConfigError(Code.CONFIG, what, where=f"subject {subject}")
+    return SchemaId(found)
+
+
+def _text_of(schema: Schema) -> str | None:
+    text = schema.schema_str
+    is_avro = (schema.schema_type or "AVRO") == "AVRO"
+    return text if is_avro and text is not None and len(text) <= LONGEST_SCHEMA else None
+
+
+def _meaning(error: SchemaRegistryError, where: str) -> RowferryError:
+    status = error.http_status_code
+    said = f"the schema registry answers {status}"
+    if status in (401, 403):
+        return AccessDenied(
+            Code.SR_AUTH, said, where=where, advice="see SCHEMA_USERNAME and SCHEMA_PASSWORD"
+        )
+    if status in (408, 425, 429) or status >= 500:  # noqa: PLR2004 - HTTP's
+        return Transient(Code.SR_DOWN, said, where=where)
+    if status == 422:  # noqa: PLR2004 - HTTP's
+        said = f"the schema registry refuses the schema: {error.error_message}"
+        return ConfigError(Code.CONFIG, said, where=where)
+    return ConfigError(Code.CONFIG, said, where=where, advice=_ADDRESS)
+
+
+def _unreached(error: Exception, where: str) -> RowferryError:
+    said = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return AccessDenied(
+            Code.SR_AUTH,
+            f"the schema registry's certificate is refused: {said}",
+            where=where,
+            advice="set SCHEMA_SSL_CA to the CA that signed it",
+        )
+    return Transient(Code.SR_DOWN, f"the schema registry is not reached: {said}", where=where)
+
+
+def _checked(urls: str, resolve: Resolve) -> str:
+    """The addresses, each without its last slash. Raises ConfigError for one that is refused.
+
+    A registry is not a way into the machine's own network: no metadata service, no plain HTTP
+    beyond loopback, no credentials in the address.
+    """
+    found = [url.strip().rstrip("/") for url in urls.split(",") if url.strip()]
+    for url in found:
+        refusal = _refusal(url, resolve)
+        if refusal:
+            raise ConfigError(Code.CONFIG, f"SCHEMA_SERVER: {refusal}", advice=_ADDRESS)
+    if not found:
+        raise ConfigError(Code.CONFIG, "SCHEMA_SERVER: required, and not set", advice=_ADDRESS)
+    return ",".join(found)
+
+
+def _refusal(url: str, resolve: Resolve) -> str | None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "not a URL that begins with https:// or http://"
+    if parts.username or parts.password:
+        return "credentials belong in SCHEMA_USERNAME and SCHEMA_PASSWORD"
+    try:
+        addresses = [ipaddress.ip_address(address) for address in resolve(parts.hostname)]
+    except OSError as error:
+        what = f"the name of the schema registry's host is not known: {error.strerror}"
+        raise Transient(Code.SR_DOWN, what, where=parts.hostname) from error
+    if any(a.is_link_local or a.is_multicast or a.is_unspecified for a in addresses):
+        return f"{parts.hostname} is a link-local address"
+    if parts.scheme == "http" and not all(address.is_loopback for address in addresses):
+        return "http:// is for this machine only; use https://"
+    return None
+
+
+def _addresses(host: str) -> list[str]:
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]).partition("%")[0] for entry in found]

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
+from rowferry.kernel.avro.blocks import ROWS_A_BLOCK, decode_block, encode_block, row_blocks
 from rowferry.kernel.avro.cells import cells_of, column_of
 from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
 from rowferry.kernel.avro.reasons import MalformedError, UnwritableError
@@ -14,6 +15,9 @@ from rowferry.kernel.avro.schema import record_of, shape_of
 from rowferry.kernel.avro.shapes import Record
 from rowferry.kernel.avro.single_read import read_whole, reader
 from rowferry.kernel.avro.single_write import writer
+
+# Below this the NumPy calls cost more than plain Python's one by one.
+FEWEST_ROWS_A_BLOCK: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,13 @@ class AvroCodec:
         and timestamps are written as the numbers they are. Raises UnwritableError, a ValueError,
         for a null in a required column and for a value outside its type.
         """
-        struct = _fitted(batch, self.arrow_schema)
-        header, write = header_of(schema_id), self._write
-        messages = []
-        for row in cells_of(self._record, struct):
-            out = bytearray(header)
-            write(out, row)
-            messages.append(bytes(out))
+        rows = _fitted(batch, self.arrow_schema)
+        header = header_of(schema_id)
+        if len(rows) < FEWEST_ROWS_A_BLOCK:
+            return self._encode_singly(rows, header)
+        messages: list[bytes] = []
+        for block in row_blocks(rows):
+            messages += encode_block(self._record, block, header, self.fallbacks)
         return messages
 
     def decode(self, messages: Sequence[bytes]) -> Decoded:
@@ -60,6 +64,27 @@ class AvroCodec:
 
         No message, whatever its bytes, keeps another from being read.
         """
+        if len(messages) < FEWEST_ROWS_A_BLOCK:
+            return self._decode_singly(messages)
+        batches: list[pa.RecordBatch] = []
+        bad: dict[int, str] = {}
+        for first in range(0, len(messages), ROWS_A_BLOCK):
+            block = messages[first : first + ROWS_A_BLOCK]
+            for batch, failures in decode_block(self._record, block, first, self.fallbacks):
+                batches.append(batch)
+                bad |= failures
+        return Decoded(batches[0] if len(batches) == 1 else pa.concat_batches(batches), bad)
+
+    def _encode_singly(self, rows: pa.StructArray, header: bytes) -> list[bytes]:
+        write = self._write
+        messages = []
+        for row in cells_of(self._record, rows):
+            out = bytearray(header)
+            write(out, row)
+            messages.append(bytes(out))
+        return messages
+
+    def _decode_singly(self, messages: Sequence[bytes]) -> Decoded:
         rows, bad = [], {}
         for index, message in enumerate(messages):
             try:

@@ -30,6 +30,7 @@ DEEPEST: Final = 32
 MOST_BYTES: Final = 1 << 20
 MOST_SHAPES: Final = 10_000  # a kilobyte of named types that use each other twice is 2^32 columns
 WIDEST_ARROW_DECIMAL: Final = 76
+WIDEST_FIXED_DECIMAL: Final = 48  # bytes; wider ones stay bytes
 WIDEST_DECIMAL128: Final = 38
 
 PRIMITIVES: Final[dict[str, Shape]] = {
@@ -213,7 +214,7 @@ def _logical(schema: Any, plain: Shape) -> Shape:
 def _decimal(schema: Any, plain: Bytes | Fixed) -> Shape:
     precision, scale = schema.get("precision"), schema.get("scale", 0)
     fits = isinstance(precision, int) and isinstance(scale, int) and 0 <= scale <= precision
-    if not fits or not 0 < precision <= WIDEST_ARROW_DECIMAL:
+    if not fits or not 0 < precision <= WIDEST_ARROW_DECIMAL or plain.least > WIDEST_FIXED_DECIMAL:
         return plain
     arrow = pa.decimal128 if precision <= WIDEST_DECIMAL128 else pa.decimal256
     size = plain.size if isinstance(plain, Fixed) else None

@@ -199,6 +199,8 @@ def _array(items: Shape) -> Read:
             size = None
             if count < 0:
                 size, position = read_long(message, position)
+                if not 0 <= size <= len(message) - position:
+                    raise MalformedError(Reason.LENGTH)
             start = position
             block, position = read_items(message, position, abs(count))
             if size is not None and position != start + size:

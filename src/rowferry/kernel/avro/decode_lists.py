@@ -1,0 +1,141 @@
+"""Arrays and maps of messages → Arrow lists: the k-th items of all rows at once, then the next."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from rowferry.kernel.avro import cells
+from rowferry.kernel.avro.cursor import Cursor, Mask
+from rowferry.kernel.avro.reasons import MalformedError, Reason
+from rowferry.kernel.avro.shapes import Array, Boolean, Fixed, Float, Map, Shape
+from rowferry.kernel.avro.single_read import items_reader
+from rowferry.kernel.avro.varints import Numbers
+
+# A round costs about as much as this many items read one at a time in Python.
+FEWEST_ROWS_A_ROUND: Final = 24
+SAME_SIZE: Final = (Boolean, Float, Fixed)
+
+Decode = Callable[[Shape, Cursor], pa.Array]
+Found = list[tuple[Numbers, pa.Array]]  # items, and the place in the cursor that each belongs to
+
+
+def decode_list(shape: Array | Map, items: Shape, cursor: Cursor, decode: Decode) -> pa.Array:
+    """A list a row, of all its blocks."""
+    found: Found = []
+    active = np.arange(len(cursor))
+    while len(active):
+        part = cursor.part(active)
+        counts, block_ends = _read_block_head(part, items.least)
+        found += [(active[rows], column) for rows, column in _items(items, part, counts, decode)]
+        odd = (block_ends >= 0) & (part.positions != block_ends) & part.alive()
+        if odd.any():
+            part.fail(odd, Reason.BLOCK)
+        cursor.join(active, part)
+        active = active[counts > 0]
+    return _list_of(shape, items, found, len(cursor))
+
+
+def _read_block_head(part: Cursor, least: int) -> tuple[Numbers, Numbers]:
+    """How many items follow, 0 for the end; and where they end, -1 where that is not told."""
+    counts = part.read_numbers()
+    block_ends = np.full(len(counts), -1, np.int64)
+    sized = counts < 0
+    if sized.any():
+        some = part.part(sized)
+        starts, sizes = some.read_lengths()
+        some.positions = starts
+        block_ends[sized] = starts + sizes
+        part.join(sized, some)
+        counts = np.abs(counts)
+    room = (part.ends - part.positions) // least  # 0 for rows that failed
+    beyond = counts.view(np.uint64) > room.view(np.uint64)  # -2^63 is its own absolute
+    if beyond.any():
+        part.fail(beyond, Reason.COUNT)
+        counts = np.where(beyond, 0, counts)
+    return counts, block_ends
+
+
+def _items(items: Shape, part: Cursor, counts: Numbers, decode: Decode) -> Found:
+    if isinstance(items, SAME_SIZE):
+        return _items_of_one_size(items, part, counts, decode)
+    found: Found = []
+    rows, number = np.flatnonzero(counts), 0
+    some = part.part(rows)
+    while len(rows) >= FEWEST_ROWS_A_ROUND or (len(rows) and number < FEWEST_ROWS_A_ROUND):
+        found.append((rows, decode(items, some)))
+        number += 1
+        goes_on = (counts[rows] > number) & some.alive()
+        if not goes_on.all():
+            part.join(rows, some)
+            rows, some = rows[goes_on], some.part(goes_on)
+    if len(rows):
+        part.join(rows, some)
+        found.append(_items_one_by_one(items, part, rows, counts - number))
+    return found
+
+
+def _items_of_one_size(items: Shape, part: Cursor, counts: Numbers, decode: Decode) -> Found:
+    """All items at once: where each lies is known."""
+    total = int(counts.sum())
+    if total == 0:
+        return []
+    rows = np.repeat(np.arange(len(counts)), counts)
+    nth = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    some = part.part(rows)
+    some.positions = some.positions + nth * items.least
+    column = decode(items, some)
+    failed = np.zeros(len(counts), np.bool_)
+    failed[rows[~some.alive()]] = True
+    part.advance(counts * items.least)
+    if failed.any():
+        part.fail(failed, Reason.TRUNCATED)  # noted with its reason before
+    return [(rows, column)]
+
+
+def _items_one_by_one(
+    items: Shape, part: Cursor, rows: Numbers, counts: Numbers
+) -> tuple[Numbers, pa.Array]:
+    """The rest of a few long arrays, in plain Python."""
+    read = items_reader(items)
+    places: list[int] = []
+    values: list[Any] = []
+    failed: list[tuple[int, Reason]] = []
+    for row in rows.tolist():
+        start, end = int(part.positions[row]), int(part.ends[row])
+        try:
+            more, size = read(part.block.data[start:end].tobytes(), 0, int(counts[row]))
+        except MalformedError as odd:
+            failed.append((row, odd.reason))
+        except IndexError:
+            failed.append((row, Reason.TRUNCATED))
+        else:
+            values += more
+            part.block.slow["long array"] += len(more)
+            places += [row] * len(more)
+            part.positions[row] = start + size
+    for row, reason in failed:
+        part.fail(_only(row, len(part)), reason)
+    return np.array(places, np.int64), cells.column_of(items, values)
+
+
+def _only(row: int, rows: int) -> Mask:
+    where = np.zeros(rows, np.bool_)
+    where[row] = True
+    return where
+
+
+def _list_of(shape: Array | Map, items: Shape, found: Found, rows: int) -> pa.Array:
+    """Bring the items together, in the order of their rows and then of their finding."""
+    if found:
+        owners = np.concatenate([owner for owner, _ in found])
+        children = pa.concat_arrays([column for _, column in found])
+        if len(found) > 1:
+            children = children.take(pa.array(np.argsort(owners, kind="stable")))
+    else:
+        owners, children = np.zeros(0, np.int64), cells.column_of(items, [])
+    bounds = np.zeros(rows + 1, np.int32)
+    np.cumsum(np.bincount(owners, minlength=rows), out=bounds[1:])
+    buffers = [None, pa.py_buffer(bounds)]
+    return pa.Array.from_buffers(shape.arrow, rows, buffers, children=[children])

@@ -1,0 +1,159 @@
+"""The capture that polls: one snapshot and one sample a tick, for all tables of a database."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from rowferry.config import Mode, Settings
+from rowferry.errors import Code, ConfigError
+from rowferry.flow.capture import window
+from rowferry.flow.capture.feed import Feed, Here, LoadProgress
+from rowferry.flow.capture.full import FullFeed
+from rowferry.flow.capture.source import (
+    Connect,
+    Glance,
+    Moment,
+    SnapshotLost,
+    Source,
+    TableChanged,
+)
+from rowferry.flow.capture.state import Server
+from rowferry.flow.capture.window import Ring, Seen, Snapshot
+from rowferry.model import Slice, Table
+
+BUSY_SHARE = 5  # a tick takes a fifth of the time at most, unless work is waiting
+GONE_SECONDS = 5.0  # how long a table may be away, as while it is swapped by renames
+LOCKED_SECONDS = 5.0  # how long a table is left alone after its lock was not to be had
+
+
+class IncrementalCapture:
+    """Implements contract.Capture for tables in modes incremental and full.
+
+    After each tick, pause_seconds says how long the server would like to be left alone, and
+    is_settled whether all that was committed before the tick has been given out. A tick without
+    slices on an unsettled capture is no end: `--once` goes on until it is settled.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        connect: Connect,
+        once: bool = False,
+    ) -> None:
+        self.pause_seconds = 0.0
+        self.is_settled = False
+        self._settings, self._clock, self._connect = settings, clock, connect
+        self._once, self._began, self._outside = once, 0.0, 0.0
+        self._source: Source | None = None
+        self._feeds: dict[str, Feed | FullFeed] = {}
+        self._ring = Ring()
+        self._settled: Snapshot | None = None
+        self._away: dict[str, float] = {}
+        self._locked: dict[str, float] = {}
+
+    def open(self, progress: Mapping[str, Mapping[str, bytes]]) -> tuple[Table, ...]:
+        """See contract.Capture; what was sampled before is forgotten."""
+        self.close()
+        connected = self._connect(self._settings)
+        self._source = connected.source
+        self._feeds = {
+            name: self._feed(connected.server, table, progress.get(name, {}))
+            for name, table in connected.tables.items()
+        }
+        self._ring, self._settled = Ring(), None
+        return tuple(connected.tables.values())
+
+    def tick(self) -> Iterator[Slice]:
+        """See contract.Capture."""
+        source = self._opened()
+        self._began, self._outside = self._clock(), 0.0
+        is_waiting = any(feed.is_waiting for feed in self._feeds.values())
+        known, self._settled = self._settled, None  # only a tick that ends well restores it
+        glance = source.glance(None if is_waiting else known)
+        if glance is None:
+            self._settled = known
+            self._rest(is_settled=True)
+            return
+        with source.moment(glance.t) as moment:
+            seen = self._sample(glance, moment)
+            for name in [name for name in self._feeds if self._is_here(name, glance)]:
+                here = Here(source, moment, seen, glance.looks[name])
+                try:
+                    yield from self._timed_outside(self._feeds[name].turn(here))
+                except TableChanged:
+                    continue  # discarded, and repeated at the next tick
+                except SnapshotLost:
+                    self._locked[name] = self._clock() + LOCKED_SECONDS
+                    break
+        all_settled = all(feed.settled for feed in self._feeds.values())
+        self._settled = moment.snapshot if all_settled else None
+        self._rest(is_settled=all_settled)
+
+    def confirm(self, committed: Slice) -> None:
+        """See contract.Capture."""
+        self._feeds[committed.rows.table.qualified].confirm()
+
+    def close(self) -> None:
+        """See contract.Capture."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def loads(self) -> tuple[LoadProgress, ...]:
+        """How far the tables that are loading have come, for people."""
+        return tuple(
+            feed.load_progress for feed in self._feeds.values() if feed.load_progress is not None
+        )
+
+    def _sample(self, glance: Glance, moment: Moment) -> Seen:
+        """Take the sample into the ring and every table's bound, before anything may fail."""
+        if glance.went_back:
+            self._ring = window.set_back(self._ring, glance.went_back)
+            for feed in self._feeds.values():
+                feed.clock_went_back(glance.went_back)
+        self._ring, seen = window.observe(self._ring, moment.sample, moment.snapshot)
+        for feed in self._feeds.values():
+            feed.settled = False
+            feed.sampled(seen)
+        return seen
+
+    def _is_here(self, name: str, glance: Glance) -> bool:
+        """Whether a table can have its turn. Raises ConfigError if it has been away too long."""
+        now = self._clock()
+        if name in glance.looks:
+            self._away.pop(name, None)
+            return self._locked.get(name, now) <= now
+        if now - self._away.setdefault(name, now) >= GONE_SECONDS:
+            raise ConfigError(
+                Code.TABLE_GONE,
+                "the table is not there any more",
+                where=name,
+                advice="restore it, or take it out of ROWFERRY_TABLES",
+            )
+        return False
+
+    def _timed_outside(self, slices: Iterator[Slice]) -> Iterator[Slice]:
+        """Pass slices on; what the consumer does with them is no load on the server."""
+        for one in slices:
+            given = self._clock()
+            yield one
+            self._outside += self._clock() - given
+
+    def _rest(self, *, is_settled: bool) -> None:
+        took = self._clock() - self._began - self._outside
+        is_waiting = any(feed.is_waiting for feed in self._feeds.values())
+        pause = max(self._settings.poll_seconds - took, (BUSY_SHARE - 1) * took)
+        self.pause_seconds = 0.0 if is_waiting else pause
+        self.is_settled = is_settled
+
+    def _opened(self) -> Source:
+        if self._source is None:
+            raise RuntimeError("open() comes before tick()")
+        return self._source
+
+    def _feed(self, server: Server, table: Table, parts: Mapping[str, bytes]) -> Feed | FullFeed:
+        mode = self._settings.of(table.qualified).mode or self._settings.mode
+        if mode is Mode.FULL:
+            return FullFeed(self._settings, self._clock, table, parts, once=self._once)
+        return Feed(self._settings, self._clock, table, parts, server)

@@ -1,5 +1,6 @@
 """Dates and times as JSON: ISO 8601, with as many digits of a year as it needs."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ def _clock(second: Longs, fraction: Longs, unit: str) -> list[Piece]:
     return [_seconds_table()[second], b".", digits_of(scaled, width)]
 
 
+@cache
 def _seconds_table() -> Block:
     """From "00:00:00" to "24:00:00", a row a second."""
     second = np.arange(_SECONDS_A_DAY + 1)

@@ -57,6 +57,14 @@ def fingerprint(public_key: RSAPublicKey | EllipticCurvePublicKey) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
+def read_public_key(text: str) -> RSAPublicKey | EllipticCurvePublicKey:
+    """The key of a base64 DER text."""
+    key = load_der_public_key(base64.b64decode(text))
+    if not isinstance(key, RSAPublicKey | EllipticCurvePublicKey):
+        raise TypeError("a user's public key is RSA or elliptic curve")
+    return key
+
+
 @dataclass
 class User:
     """A user; rsa_public_key and rsa_public_key_2 are base64 DER, as ALTER USER takes them."""
@@ -80,9 +88,7 @@ class User:
         """The keys that are set, by fingerprint."""
         keys = {}
         for text in filter(None, (self.rsa_public_key, self.rsa_public_key_2)):
-            key = load_der_public_key(base64.b64decode(text))
-            if not isinstance(key, RSAPublicKey | EllipticCurvePublicKey):
-                raise TypeError("a public key of a user is RSA or elliptic curve")
+            key = read_public_key(text)
             keys[fingerprint(key)] = key
         return keys
 
@@ -101,6 +107,9 @@ class Account:
 
     def user(self, name: str) -> User:
         return self._users[name.upper()]
+
+    def find(self, name: str) -> User | None:
+        return self._users.get(name.upper())
 
     def authenticate(self, data: dict[str, Any], now: float) -> tuple[User, frozenset[str]]:
         """The user that a login-request's `data` proves to be, and the roles it may take."""

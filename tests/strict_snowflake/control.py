@@ -29,10 +29,11 @@ class Control:
         faults: Faults,
         clock: Clock,
         run_statement: Statements,
+        on_close: Callable[[Session], None],
     ) -> None:
         self._account, self._sessions = account, sessions
         self._faults, self._clock = faults, clock
-        self._run_statement = run_statement
+        self._run_statement, self._on_close = run_statement, on_close
         self._answered: dict[str, Reply] = {}
         self._routes: dict[str, Callable[[Request], Reply | None]] = {
             "/session/v1/login-request": self._login,
@@ -99,7 +100,9 @@ class Control:
         return json_reply({"data": None, "success": True, "code": None, "message": None})
 
     def _close(self, request: Request) -> Reply:
-        self._sessions.close(self._sessions.find(_token(request)))
+        session = self._sessions.find(_token(request))
+        self._sessions.close(session)
+        self._on_close(session)
         return json_reply({"data": None, "success": True, "code": None, "message": None})
 
     def _query(self, request: Request) -> Reply | None:
@@ -188,6 +191,7 @@ def _new_session(
         database=_upper(query.get("databaseName")),
         schema=_upper(query.get("schemaName")),
         warehouse=_upper(query.get("warehouse")),
+        roles=frozenset(r.upper() for r in roles),
         autocommit=str(parameters.get("AUTOCOMMIT", True)).upper() == "TRUE",
         parameters={name.upper(): str(value) for name, value in parameters.items()},
     )

@@ -13,13 +13,18 @@ from strict_snowflake.accounts import Account, User, UserType
 from strict_snowflake.client_encryption import decrypt
 from strict_snowflake.clock import Clock
 from strict_snowflake.control import Control
+from strict_snowflake.copy_statement import read_copy
+from strict_snowflake.copying import Copying
 from strict_snowflake.faults import Fault, Faults, Kind
 from strict_snowflake.http_reply import Reply, Request
+from strict_snowflake.load_history import LoadHistory
+from strict_snowflake.session_statements import SessionStatements
 from strict_snowflake.sessions import Login, Session, Sessions
 from strict_snowflake.stage_statements import StageStatements
-from strict_snowflake.stages import Cloud, Encryption, FileView, SqlError, Stage, Stages
-from strict_snowflake.statements import read_statement
+from strict_snowflake.stages import Cloud, Encryption, FileView, Stage, Stages
+from strict_snowflake.statements import read_statement, without_comments
 from strict_snowflake.storage import Storage, split_path
+from strict_snowflake.tables import Tables
 from strict_snowflake.wire import Listener
 
 ACCOUNT, DATABASE, SCHEMA, WAREHOUSE = "FAKEACCT", "ANALYTICS", "INGEST", "LOADING"
@@ -57,8 +62,17 @@ class StrictSnowflake:
         self._plain = Listener(self._answer, self.faults)
         self._secure = Listener(self._answer, self.faults, self._tls)
         self._control = Control(
-            self.account, self.sessions, self.faults, self.clock, self._run_statement
+            self.account,
+            self.sessions,
+            self.faults,
+            self.clock,
+            self._run_statement,
+            self._close_session,
         )
+        history = LoadHistory(self.clock)
+        self._tables = Tables(self.clock, history.forget)
+        self._copying = Copying(self.stages, self._tables, history, contents)
+        self._session_statements = SessionStatements(self.account, self.stages)
         self._stage_statements = StageStatements(
             self.stages,
             f"127.0.0.1:{self._secure.port}",
@@ -161,6 +175,7 @@ class StrictSnowflake:
         """Hang up on all; raises what went wrong in the fake itself."""
         for listener in (self._plain, self._secure):
             listener.close()
+        self._tables.close_all()
         errors = [*self._plain.errors, *self._secure.errors]
         if errors:
             raise BaseExceptionGroup("the strict Snowflake fake failed", errors)
@@ -188,10 +203,19 @@ class StrictSnowflake:
         return None if fault and fault.kind is Kind.LOST_REPLY else reply
 
     def _run_statement(self, session: Session, body: dict[str, Any]) -> dict[str, Any]:
-        statement = read_statement(str(body["sqlText"]))
+        sql = without_comments(str(body["sqlText"]))
+        statement = read_statement(sql)
         if statement is not None:
             return self._stage_statements.run(session, statement)
-        raise SqlError("000002", "0A000", "Unsupported feature: this statement in this fake.")
+        copy = read_copy(sql)
+        if copy is not None:
+            stage = self._stage_statements.find(session, copy.source.stage, "READ")
+            return self._copying.run(session, stage, copy)
+        answer = self._session_statements.run(session, sql)
+        return self._tables.run(session, body) if answer is None else answer
+
+    def _close_session(self, session: Session) -> None:
+        self._tables.close(session)
 
 
 def contents(stage: Stage, name: str) -> bytes:

@@ -31,6 +31,7 @@ class Session:
     schema: str | None
     warehouse: str | None
     autocommit: bool
+    roles: frozenset[str] = frozenset()
     token: str = ""
     expires_at: float = 0.0
     master_token: str = ""
@@ -86,6 +87,11 @@ class Sessions:
     def close(self, session: Session) -> None:
         with self._lock:
             self._open.remove(session)
+
+    def open_now(self) -> list[Session]:
+        """The sessions that have not logged out, oldest first."""
+        with self._lock:
+            return list(self._open)
 
     def expire(self, *, master: bool = False) -> None:
         """End all session tokens now, and with `master` what would renew them."""

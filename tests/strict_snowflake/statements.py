@@ -124,9 +124,14 @@ Statement = (
 ) | GrantOnStage
 
 
+def without_comments(sql: str) -> str:
+    """The statement without comments before it and semicolons behind it."""
+    return _COMMENTS.sub("", sql).strip().rstrip(";").rstrip()
+
+
 def read_statement(sql: str) -> Statement | None:
     """The statement about stages that the text is; None for any other. Raises SqlError."""
-    text = _COMMENTS.sub("", sql).strip().rstrip(";").rstrip()
+    text = without_comments(sql)
     readers = (_read_put, _read_get, _read_list, _read_remove, _read_ddl, _read_grant)
     for reader in readers:
         found = reader(text)

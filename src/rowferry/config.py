@@ -172,6 +172,9 @@ class Settings(BaseModel):
     )
     session_seconds: float = setting(45, "Session timeout of the group", unit="s", ge=1)
     resume_from_stage: bool = setting(False, "Take the position from the stage's file names")
+    accept_recreated: bool = setting(
+        False, "Stage a topic that was created again into a folder of its own"
+    )
     start_from: Literal["beginning", "end"] = setting("beginning", "Where a new group starts")
 
     # --- Stage

@@ -139,7 +139,7 @@ class OpenBatch:
         offsets = received.offsets
         full = index + self._triggers.max_records - self.lines
         fresh = self._first_of_new_schema(received.schemas, index)
-        if fresh == index and not self.has_records and not self.lines:
+        if fresh == index < len(offsets) and not self.has_records:
             self._schemas.add(int(received.schemas[index]))
             return self._next_cut(received, index)
         if fresh < min(full, len(offsets)):

@@ -69,9 +69,9 @@ class Register:
         return len(self.metadata) <= LONGEST_METADATA
 
 
-def parse(position: Offset, metadata: str | None, where: str) -> Register:
+def parse(position: Offset, metadata: str, where: str) -> Register:
     """The register that was committed. Raises DataAtRisk for what we did not write."""
-    found = _TEXT.fullmatch(metadata or "")
+    found = _TEXT.fullmatch(metadata)
     if found is None:
         raise DataAtRisk(
             Code.REGISTER_UNREADABLE,

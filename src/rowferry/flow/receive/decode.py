@@ -1,0 +1,174 @@
+"""Records → columns: by the writer's schema, what cannot be read set apart with the reason."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from rowferry.flow.receive.batches import NO_SCHEMA, Numbers
+from rowferry.kernel.avro import AvroCodec, SchemaRefused, frame_ids
+from rowferry.model import DecodedRecords, Op, RawRecords, SchemaId
+from rowferry.types import KEY_PROPERTY, original_name
+
+UNFRAMED = "no magic byte, or under 5 bytes"
+UNKNOWN_SCHEMA = "schema id unknown to the registry"
+UNFRAMED_KEY = "a tombstone whose key is neither framed nor text"
+_FOREIGN_KEY = ("key",)  # of tombstones in topics whose schemas do not name the key's columns
+
+
+class Schemas(Protocol):
+    """What decoding asks of the registry; Transient where it cannot be asked."""
+
+    def by_id(self, schema_id: SchemaId) -> str | None:
+        """The schema's JSON text; None for an id that was never given."""
+
+    def latest(self, topic: str) -> str | None:
+        """The newest schema of the topic's values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """The records that could be read, a group a schema, and why the others could not."""
+
+    groups: tuple[DecodedRecords, ...]
+    bad: dict[int, str]  # index in the raw records → reason, without a value
+
+
+class _Schema:
+    """A compiled schema, or why it is none."""
+
+    def __init__(self, text: str | None) -> None:
+        self.refused = UNKNOWN_SCHEMA
+        self.codec: AvroCodec | None = None
+        self.names: list[str] = []
+        if text is None:
+            return
+        try:
+            self.codec = AvroCodec(text)
+        except SchemaRefused as refused:
+            self.refused = str(refused)
+            return
+        parsed = json.loads(text) if text.lstrip().startswith(("{", "[")) else {}
+        fields = parsed.get("fields") if isinstance(parsed, dict) else None
+        names = [original_name(field) for field in fields or ()]
+        self.names = names or self.codec.arrow_schema.names
+
+    def decode(self, messages: Sequence[bytes]) -> tuple[pa.RecordBatch | None, dict[int, str]]:
+        if self.codec is None:
+            return None, dict.fromkeys(range(len(messages)), self.refused)
+        decoded = self.codec.decode(messages)
+        return decoded.batch.rename_columns(self.names), decoded.bad
+
+
+class Decoder:
+    """Decodes the records of any topics; one thread. Keeps what it has compiled."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._compiled: dict[int, _Schema] = {}
+        self._keys: dict[str, tuple[str, ...]] = {}
+
+    def decode(self, raw: RawRecords) -> Readable:
+        """Decode all; raises only what the registry raises, and may then be called again."""
+        bad: dict[int, str] = {}
+        groups = []
+        ids = frame_ids(raw.values)
+        is_null = np.fromiter((value is None for value in raw.values), bool, len(raw.values))
+        for schema_id in np.unique(ids[~is_null]).tolist():
+            places = np.flatnonzero((ids == schema_id) & ~is_null)
+            if schema_id < 0:
+                bad.update(dict.fromkeys(places.tolist(), UNFRAMED))
+                continue
+            values = _taken(raw.values, places)
+            batch, wrong = self._schema(schema_id).decode(values)
+            kept = _without(places, wrong, bad)
+            if batch is not None and len(kept):
+                groups.append(_group(raw, kept, batch, Op.UPSERT, schema_id))
+        if is_null.any():
+            groups += self._nulls(raw, np.flatnonzero(is_null), bad)
+        return Readable(tuple(groups), bad)
+
+    def _nulls(self, raw: RawRecords, nulls: Numbers, bad: dict[int, str]) -> list[DecodedRecords]:
+        """Tombstones, whose row is their key, and truncate markers, which have no key."""
+        groups = []
+        keyless = np.fromiter((raw.keys[i] is None for i in nulls), bool, len(nulls))
+        if keyless.any():
+            places = nulls[keyless]
+            nothing = pa.RecordBatch.from_struct_array(pa.array([{}] * len(places), pa.struct([])))
+            groups.append(_group(raw, places, nothing, Op.TRUNCATE, NO_SCHEMA))
+        places = nulls[~keyless]
+        ids = frame_ids([raw.keys[i] for i in places])
+        for schema_id in np.unique(ids).tolist():
+            chosen = places[ids == schema_id]
+            keys = _taken(raw.keys, chosen)
+            if schema_id < 0:
+                batch, wrong = self._text_keys(raw.topic, keys)
+            else:
+                batch, wrong = self._schema(schema_id).decode(keys)
+            kept = _without(chosen, wrong, bad)
+            if batch is not None and len(kept):
+                groups.append(_group(raw, kept, batch, Op.DELETE, NO_SCHEMA))
+        return groups
+
+    def _text_keys(
+        self, topic: str, keys: Sequence[bytes]
+    ) -> tuple[pa.RecordBatch | None, dict[int, str]]:
+        names = self._key_names(topic)
+        texts, wrong = [], {}
+        for index, key in enumerate(keys):
+            try:
+                texts.append(key.decode())
+            except UnicodeDecodeError:
+                wrong[index] = UNFRAMED_KEY
+        if len(names) != 1:
+            return None, dict.fromkeys(range(len(keys)), UNFRAMED_KEY)
+        return pa.RecordBatch.from_arrays([pa.array(texts, pa.utf8())], names=list(names)), wrong
+
+    def _key_names(self, topic: str) -> tuple[str, ...]:
+        if topic not in self._keys:
+            text = self._schemas.latest(topic)
+            parsed = json.loads(text) if text else {}
+            named = parsed.get(KEY_PROPERTY) if isinstance(parsed, dict) else None
+            self._keys[topic] = tuple(named) if named else _FOREIGN_KEY
+        return self._keys[topic]
+
+    def _schema(self, schema_id: int) -> _Schema:
+        if schema_id not in self._compiled:
+            text = self._schemas.by_id(SchemaId(schema_id))
+            if text is None:  # it may be registered by the time of the next one
+                return _Schema(None)
+            self._compiled[schema_id] = _Schema(text)
+        return self._compiled[schema_id]
+
+
+def _taken(messages: Sequence[bytes | None], places: Numbers) -> list[bytes]:
+    if len(places) == len(messages):
+        return [message for message in messages if message is not None]
+    return [message for i in places if (message := messages[i]) is not None]
+
+
+def _without(places: Numbers, wrong: dict[int, str], bad: dict[int, str]) -> Numbers:
+    """The places that could be read; the others are added to bad."""
+    if not wrong:
+        return places
+    bad.update({int(places[index]): reason for index, reason in wrong.items()})
+    return np.delete(places, list(wrong))
+
+
+def _group(
+    raw: RawRecords, places: Numbers, batch: pa.RecordBatch, op: Op, schema_id: int
+) -> DecodedRecords:
+    is_whole = len(places) == len(raw.values)
+    return DecodedRecords(
+        raw.topic,
+        raw.partition,
+        SchemaId(schema_id),
+        batch,
+        pa.repeat(pa.scalar(op.value, pa.utf8()), len(places)),
+        raw.keys if is_whole else [raw.keys[i] for i in places],
+        raw.offsets if is_whole else raw.offsets.take(pa.array(places)),
+        raw.timestamps if is_whole else raw.timestamps.take(pa.array(places)),
+    )

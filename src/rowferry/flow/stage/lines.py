@@ -1,0 +1,141 @@
+"""Decoded records → lines: the row's columns, then the metadata, in offset order."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rowferry.errors import Code, ConfigError
+from rowferry.kernel.lines import encode_lines
+from rowferry.model import DecodedRecords
+
+Numbers = npt.NDArray[np.int64]
+_VERSION = "1"  # of what a line looks like; a change makes staged and new bytes differ
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of consecutive records of a partition, one buffer, to be cut at any line.
+
+    bounds: where each line begins, and the end; offsets and schemas: one a line, offsets ascending.
+    """
+
+    data: memoryview
+    bounds: Numbers
+    offsets: Numbers
+    schemas: Numbers
+
+    def between(self, first: int, last: int) -> memoryview:
+        """The bytes of the lines first <= index < last."""
+        return self.data[self.bounds[first] : self.bounds[last]]
+
+
+@dataclass(frozen=True, slots=True)
+class LineFormat:
+    """What is added to a row: pairs of metadata field and its name in the line."""
+
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with whatever changes the bytes of the same records, for the register."""
+        text = repr((_VERSION, self.fields))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def encode(self, groups: Sequence[DecodedRecords]) -> Lines:
+        """The lines of all groups, in offset order."""
+        encoded = [self._encode_group(group) for group in groups]
+        if not encoded:
+            nothing = np.empty(0, np.int64)
+            return Lines(memoryview(b""), np.zeros(1, np.int64), nothing, nothing)
+        return encoded[0] if len(encoded) == 1 else _interleave(encoded)
+
+    def _encode_group(self, group: DecodedRecords) -> Lines:
+        names = [name for _, name in self.fields]
+        taken = set(names) & set(group.batch.schema.names)
+        if taken:
+            column = min(taken)
+            source = self.fields[names.index(column)][0]
+            raise ConfigError(
+                Code.CONFIG,
+                f"the table has a column {column!r}, as a metadata field of the line is called",
+                where=group.topic,
+                advice=f"rename the field: {source}=another_name in ROWFERRY_METADATA",
+            )
+        added = [_METADATA[field](group) for field, _ in self.fields]
+        batch = pa.RecordBatch.from_arrays(
+            [*group.batch.columns, *added], names=[*group.batch.schema.names, *names]
+        )
+        data, bounds = encode_lines(batch)
+        count = batch.num_rows
+        return Lines(
+            memoryview(data).cast("B"),
+            bounds.astype(np.int64),
+            group.offsets.to_numpy(zero_copy_only=False),
+            np.full(count, group.schema_id, np.int64),
+        )
+
+
+def line_format(metadata: Sequence[str]) -> LineFormat:
+    """The format that the METADATA setting asks for: `field` or `field=name`."""
+    pairs = (item.partition("=") for item in metadata)
+    return LineFormat(tuple((field, name or field) for field, _, name in pairs))
+
+
+def _repeated(value: object, arrow_type: pa.DataType, group: DecodedRecords) -> pa.Array:
+    return pa.repeat(pa.scalar(value, arrow_type), len(group.offsets))
+
+
+def _time(group: DecodedRecords) -> pa.Array:
+    known = pc.if_else(pc.greater_equal(group.timestamps, 0), group.timestamps, None)
+    return pc.multiply(known, 1000).cast(pa.timestamp("us", "UTC"))
+
+
+def _schema_id(group: DecodedRecords) -> pa.Array:
+    return _repeated(group.schema_id if group.schema_id >= 0 else None, pa.int64(), group)
+
+
+def _key_text(key: bytes | None) -> str | None:
+    """A text key as it is, a framed one in base64: a text of PostgreSQL's holds no zero byte."""
+    if key is None:
+        return None
+    if not key.startswith(b"\x00"):
+        try:
+            return key.decode()
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(key).decode()
+
+
+def _interleave(parts: Sequence[Lines]) -> Lines:
+    """Merge by offset: runs of one part stay together, so that a run costs as much as a line."""
+    offsets = np.concatenate([part.offsets for part in parts])
+    order = np.argsort(offsets, kind="stable")
+    part_of = np.repeat(np.arange(len(parts)), [len(part.offsets) for part in parts])[order]
+    index_in = np.concatenate([np.arange(len(part.offsets)) for part in parts])[order]
+    starts = np.flatnonzero(np.diff(part_of, prepend=-1))
+    stops = np.append(starts[1:], len(order))
+    runs = [
+        parts[part_of[a]].between(int(index_in[a]), int(index_in[b - 1]) + 1)
+        for a, b in zip(starts, stops, strict=True)
+    ]
+    lengths = np.concatenate([np.diff(part.bounds) for part in parts])[order]
+    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    schemas = np.concatenate([part.schemas for part in parts])[order]
+    return Lines(memoryview(b"".join(runs)), bounds, offsets[order], schemas)
+
+
+_METADATA: dict[str, Callable[[DecodedRecords], pa.Array]] = {
+    "_op": lambda group: group.ops,
+    "_partition": lambda group: _repeated(group.partition, pa.int32(), group),
+    "_offset": lambda group: group.offsets,
+    "_timestamp": _time,
+    "_schema_id": _schema_id,
+    "_key": lambda group: pa.array([_key_text(key) for key in group.keys], pa.utf8()),
+    "_topic": lambda group: _repeated(group.topic, pa.utf8(), group),
+}

@@ -1,0 +1,272 @@
+"""One partition's way through the receiver: records → open file → closed files → uploads."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rowferry.errors import Code, DataAtRisk, Transient, Unreadable
+from rowferry.flow.receive.batches import Cut, OpenBatch, Reason, Received, Triggers
+from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned
+from rowferry.flow.receive.decode import Decoder
+from rowferry.flow.receive.register import Boundary, Register
+from rowferry.flow.stage.files import OpenFile
+from rowferry.flow.stage.lines import LineFormat, Lines
+from rowferry.model import Offset, RawRecords
+from rowferry.run.takeover import FirstPutCheck, Taken
+from rowferry.run.uploads import Task
+
+_RETRY_SECONDS = 1.0
+_COMPLETION_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileMaking:
+    """All that turns records into files; shared by the lanes of a receiver."""
+
+    decoder: Decoder
+    format: LineFormat
+    triggers: Triggers
+    gzip_level: int
+    new_path: Callable[[], Path]
+    dead_letter: Callable[[Fetched, dict[int, str]], None] | None  # None: stop at the first
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A file that is built, or none where a predecessor's is kept; PLANNED: decided before."""
+
+    boundary: Boundary
+    path: Path | None
+    reason: Reason
+    opened_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """A decided file on its way to the stage; no task where it was found there."""
+
+    closed: Closed
+    task: Task | None
+
+    @property
+    def landed(self) -> bool:
+        """Whether it is durable on the stage."""
+        return self.task is None or (self.task.ended and self.task.error is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A register to commit: it completes the first flying files and decides the first closed."""
+
+    register: Register
+    landed: int
+    decided: int
+
+
+class Lane:
+    """A partition, from its take-over until it is taken away. One thread."""
+
+    def __init__(
+        self, owned: Owned, taken: Taken, check: FirstPutCheck, making: FileMaking
+    ) -> None:
+        self.owned = owned
+        self.register = taken.register
+        self.closed: deque[Closed] = deque()
+        self.flying: deque[Flying] = deque()
+        self.check = check
+        self.paused = False
+        self.unreadable: Unreadable | None = None
+        self.retry_at = 0.0
+        self._inherited = len(taken.register.planned)
+        self._staged = taken.staged
+        self._making = making
+        self._batch = OpenBatch(taken.register.position, taken.register.planned, making.triggers)
+        self._file: OpenFile | None = None
+        self._opened_at = 0.0
+        self._landed_at: float | None = None
+        self._backlog: deque[Fetched] = deque()
+        self._received: Offset = taken.register.position
+
+    @property
+    def position(self) -> Offset:
+        """Behind all records that are in files."""
+        return self._batch.position
+
+    @property
+    def held_up(self) -> bool:
+        """Whether records wait for the registry."""
+        return bool(self._backlog)
+
+    @property
+    def has_open(self) -> bool:
+        """Whether records are in a file that has not been closed."""
+        return self._batch.has_records
+
+    @property
+    def spooled_bytes(self) -> int:
+        """What its files take on disk and in memory."""
+        flying = sum(f.task.size for f in self.flying if f.task is not None)
+        return flying + (self._file.size if self._file is not None else 0)
+
+    def add(self, fetched: Fetched, now: float) -> None:
+        """Take what was fetched into files. Raises MembershipOver where offsets go back."""
+        raw = fetched.raw
+        if len(raw.offsets) and raw.offsets[0].as_py() < self._received:
+            raise MembershipOver(
+                Code.KAFKA_CONN, f"{self.owned.where}: records came again before {self._received}"
+            )
+        self._received = max(self._received, raw.next_offset)
+        self._backlog.append(fetched)
+        self.work_off(now)
+
+    def work_off(self, now: float) -> None:
+        """Decode what waits; where the registry is down it goes on waiting."""
+        while self._backlog and self.unreadable is None and now >= self.retry_at:
+            try:
+                self._take(self._backlog[0], now)
+            except Transient:
+                self.retry_at = now + _RETRY_SECONDS
+                return
+            self._backlog.popleft()
+
+    def due(self, now: float) -> Reason | None:
+        """Why the open file has to be closed now, if it has."""
+        return self._batch.due(self._file.size if self._file is not None else 0, now)
+
+    def due_at(self) -> float | None:
+        """When its age closes the open file."""
+        return self._batch.due_at()
+
+    def end(self, reason: Reason) -> None:
+        """Close the open file, unless a predecessor decided where it ends."""
+        if self._batch.has_records and not self._batch.replaying:
+            self._close(self._batch.end(), reason)
+
+    def next_step(self, *, decide: bool = True) -> Step:
+        """What one commit can do now: complete what has landed, decide what is closed."""
+        landed = 0
+        for flying in self.flying:
+            if not flying.landed:
+                break
+            landed += 1
+        register = self.register.complete(landed)
+        if landed >= self._inherited:  # until then the predecessor's files may be in its format
+            register = replace(register, format=self._making.format.fingerprint)
+        decided = 0
+        for closed in self.closed if decide else ():
+            wider = register.plan(closed.boundary) if closed.reason != Reason.PLANNED else register
+            if not wider.fits:
+                break
+            register, decided = wider, decided + 1
+        return Step(register, landed, decided)
+
+    def apply(self, step: Step) -> tuple[list[Closed], list[Closed]]:
+        """Take note that the step is committed: the files that are done, those to upload now."""
+        self.register = step.register
+        self._inherited -= min(self._inherited, step.landed)
+        self._landed_at = None
+        done = [self.flying.popleft().closed for _ in range(step.landed)]
+        return done, [self.closed.popleft() for _ in range(step.decided)]
+
+    def completion_due(self, now: float) -> bool:
+        """Whether landed files are to be committed on their own, as no plan will do it soon."""
+        if not self.flying or not self.flying[0].landed:
+            return False
+        self._landed_at = now if self._landed_at is None else self._landed_at
+        return not self.has_open or now - self._landed_at >= _COMPLETION_SECONDS
+
+    def discard(self) -> None:
+        """Drop everything; uploads under way go on and do no harm."""
+        for flying in self.flying:
+            if flying.task is not None:
+                flying.task.cancel()
+        if self._file is not None:
+            self._file.discard()
+        for closed in self.closed:
+            if closed.path is not None:
+                closed.path.unlink(missing_ok=True)
+
+    def _take(self, fetched: Fetched, now: float) -> None:
+        raw = fetched.raw
+        readable = self._making.decoder.decode(raw)
+        bad = readable.bad
+        if bad and self._making.dead_letter is None:
+            first = min(bad)
+            self.unreadable = self._refusal(raw, first, bad[first])
+            raw = _before(raw, first)
+            readable = self._making.decoder.decode(raw)
+        elif bad and self._making.dead_letter is not None:
+            self._making.dead_letter(fetched, bad)
+        lines = self._making.format.encode(readable.groups)
+        received = Received(lines.offsets, lines.schemas, raw.next_offset, bool(readable.bad))
+        self._cut(lines, self._batch.take(received, now), now)
+
+    def _cut(self, lines: Lines, cuts: list[Cut], now: float) -> None:
+        index = 0
+        for cut in cuts:
+            if cut.upto > index:
+                self._open(now).add(lines.between(index, cut.upto))
+            index = cut.upto
+            if cut.boundary is None or cut.reason is None:
+                continue
+            if cut.reason is Reason.PLANNED and self._is_kept(cut):
+                self._drop_open()
+                self.closed.append(Closed(cut.boundary, None, cut.reason, now))
+            else:
+                self._close(cut.boundary, cut.reason)
+
+    def _is_kept(self, cut: Cut) -> bool:
+        """Whether the staged file stands, because ours would differ from it.
+
+        Raises DataAtRisk where ours would differ from what was planned, and none is staged.
+        """
+        differs = cut.boundary is not None and cut.lines != cut.boundary.rows
+        is_staged = cut.boundary in self._staged
+        if differs and not is_staged and cut.boundary is not None:
+            raise DataAtRisk(
+                Code.STAGE_CONFLICT,
+                f"the records [{cut.boundary.start}, {cut.boundary.end}) were {cut.boundary.rows} "
+                f"when their file was decided, and are {cut.lines} now",
+                where=self.owned.where,
+                advice="is the topic compacted? Its retention must be longer than any stop",
+            )
+        return is_staged and (differs or self.register.format != self._making.format.fingerprint)
+
+    def _open(self, now: float) -> OpenFile:
+        if self._file is None:
+            self._file = OpenFile(self._making.new_path(), self._making.gzip_level)
+            self._opened_at = now
+        return self._file
+
+    def _close(self, boundary: Boundary, reason: Reason) -> None:
+        file = self._open(self._opened_at)
+        self.closed.append(Closed(boundary, file.finish(), reason, self._opened_at))
+        self._file = None
+
+    def _drop_open(self) -> None:
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
+
+    def _refusal(self, raw: RawRecords, index: int, reason: str) -> Unreadable:
+        return Unreadable(
+            Code.UNREADABLE,
+            f"a record cannot be read: {reason}",
+            where=f"{self.owned.where} offset {raw.offsets[index]}",
+            advice="repair the producer and skip the record, or set "
+            "ROWFERRY_ON_UNREADABLE=dead_letter to put such records aside",
+        )
+
+
+def _before(raw: RawRecords, index: int) -> RawRecords:
+    """The records before an index; its offset becomes the next one."""
+    return RawRecords(
+        raw.topic,
+        raw.partition,
+        raw.keys[:index],
+        raw.values[:index],
+        raw.offsets[:index],
+        raw.timestamps[:index],
+        Offset(raw.offsets[index].as_py()),
+    )

@@ -1,0 +1,58 @@
+"""How long we wait before we try again: bounded in the beginning, for ever afterwards."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from rowferry.config import Settings
+from rowferry.errors import Code, ConfigError, RetryBudgetSpent, Transient
+from rowferry.stop import Stop
+
+_FIRST_SECONDS, _LONGEST_SECONDS = 0.2, 30.0
+_CALM_SECONDS = 60.0  # a membership that lasted longer did not end for the reasons before
+
+Opened = TypeVar("Opened")
+
+log = structlog.get_logger()
+
+
+class Pauses:
+    """Growing pauses with jitter, which start anew after a calm time."""
+
+    def __init__(self) -> None:
+        self._next = _FIRST_SECONDS
+
+    def after(self, lasted_seconds: float) -> float:
+        """The pause after an attempt that lasted so long."""
+        if lasted_seconds > _CALM_SECONDS:
+            self._next = _FIRST_SECONDS
+        pause, self._next = self._next, min(2 * self._next, _LONGEST_SECONDS)
+        return pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret
+
+
+def first_reach(open_: Callable[[], Opened], settings: Settings, stop: Stop) -> Opened | None:
+    """Open something, trying for CONNECT_SECONDS; None where a stop was asked for meanwhile.
+
+    Raises RetryBudgetSpent, and ConfigError where it is a topic that is missing.
+    """
+    deadline = time.monotonic() + settings.connect_seconds
+    pauses = Pauses()
+    while not stop.requested:
+        try:
+            return open_()
+        except Transient as error:
+            if time.monotonic() >= deadline:
+                if error.code is Code.TOPIC_GONE:
+                    raise ConfigError(
+                        error.code, error.what, where=error.where, advice=error.advice
+                    ) from error
+                raise RetryBudgetSpent(
+                    error.code, error.what, where=error.where, advice=error.advice
+                ) from error
+            pause = min(pauses.after(0), max(0.05, deadline - time.monotonic()))
+            log.warning("connect.retry", reason=str(error), pause_seconds=round(pause, 1))
+            stop.wait(pause)
+    return None

@@ -1,0 +1,53 @@
+"""How much is fetched, held and uploaded at once: memory and disk stay within their settings."""
+
+from collections.abc import Iterator, Sequence
+
+from rowferry.config import Delivery, Settings
+from rowferry.model import RawRecords
+from rowferry.run.lane import Lane
+
+_CHUNK_RECORDS = 10_000
+_CHUNK_BYTES = 16_000_000
+_FILES_A_CHUNK = 64  # so that a small MAX_RECORDS does not make thousands of files at once
+_MOST_PENDING, _FEW_PENDING = 32, 8  # files of a partition between closed and committed
+_ROOM = 0.75  # of the spool, before what was paused goes on
+
+
+class Pressure:
+    """Decides what is paused; pure but for the averages it keeps."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._spool_bytes = settings.spool_bytes
+        self._most_records = min(_CHUNK_RECORDS, _FILES_A_CHUNK * settings.max_records)
+        self._record_bytes = 1.0
+        self._is_full = False
+        # consume() waits for as many records as were asked for, so its timeout is latency
+        self.poll_seconds = 0.05 if settings.delivery is Delivery.STREAMING else 0.15
+
+    @property
+    def most(self) -> int:
+        """How many records to ask for, so that a chunk stays small in bytes too."""
+        return max(1, min(self._most_records, int(_CHUNK_BYTES / self._record_bytes)))
+
+    def weigh(self, raw: RawRecords) -> None:
+        """Learn from a chunk how large records are; large ones at once, small ones slowly."""
+        if not raw.values:
+            return
+        average = sum(len(value or b"") for value in raw.values) / len(raw.values)
+        self._record_bytes = max(1.0, average, 0.9 * self._record_bytes)
+
+    def wanted(self, lanes: Sequence[Lane]) -> Iterator[tuple[Lane, bool]]:
+        """Which lanes are to be paused."""
+        spooled = sum(lane.spooled_bytes for lane in lanes)
+        self._is_full = spooled >= self._spool_bytes * (_ROOM if self._is_full else 1.0)
+        for lane in lanes:
+            pending = len(lane.closed) + len(lane.flying)
+            is_crowded = pending >= (_FEW_PENDING if lane.paused else _MOST_PENDING)
+            stopped = lane.unreadable is not None
+            yield lane, self._is_full or is_crowded or lane.held_up or stopped
+
+    def to_close(self, lanes: Sequence[Lane]) -> Lane | None:
+        """The lane whose open file has to end because open files alone fill the spool."""
+        if not self._is_full or any(lane.closed or lane.flying for lane in lanes):
+            return None
+        return max(lanes, key=lambda lane: lane.spooled_bytes, default=None)

@@ -1,0 +1,125 @@
+"""What a receiver is made of, from the settings; shared by its memberships."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka.admin import AdminClient
+
+from rowferry.config import Delivery, Settings, Unreadables
+from rowferry.errors import Code, DataAtRisk
+from rowferry.flow.receive.batches import Triggers
+from rowferry.flow.receive.client import consumer_properties
+from rowferry.flow.receive.consumer import GroupMembership
+from rowferry.flow.receive.contract import Membership, Owned
+from rowferry.flow.receive.dead_letters import DeadLetters
+from rowferry.flow.receive.decode import Decoder
+from rowferry.flow.receive.topics import Topics
+from rowferry.flow.stage.kinds import open_stage
+from rowferry.flow.stage.lines import line_format
+from rowferry.kafka import admin_config
+from rowferry.model import TopicId
+from rowferry.registry import Registry
+from rowferry.run.goal import Goal
+from rowferry.run.lane import FileMaking, Lane
+from rowferry.run.spool import Spool
+from rowferry.run.takeover import Entry, Taken
+from rowferry.run.uploads import Uploads
+
+_STREAMING_SHARE = 0.75  # of MAX_AGE_SECONDS until a file is closed; the rest is for its upload
+_CLOSE_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """The stage, the uploads, the cluster's answers, and how files are made."""
+
+    settings: Settings
+    names: tuple[str, ...]
+    topics: Topics
+    uploads: Uploads
+    entry: Entry
+    making: FileMaking
+    registry: Registry
+    goal: Goal | None
+    protocol: str = field(default="consumer")
+
+    def join(
+        self,
+        on_revoke: Callable[[list[Owned]], None],
+        on_lost: Callable[[list[Owned]], None],
+    ) -> Membership:
+        """A new membership of the group."""
+        return GroupMembership(
+            consumer_properties(self.settings, self.protocol),
+            self.topics.ids(self.names),
+            from_end=self.entry.from_end,
+            held=self.entry.may_move,
+            on_revoke=on_revoke,
+            on_lost=on_lost,
+        )
+
+    def taking_up(self, owned: Owned, answer: list[Taken]) -> Callable[[], None]:
+        """Work for the pool that appends its answer."""
+        return lambda: answer.append(self.entry.take_up(owned))
+
+    def refuse_another_creation(self, topic: TopicId) -> None:
+        """See, after records were read and before they are staged, whose they are."""
+        now = self.topics.ids([topic.topic])[topic.topic]
+        if now != topic:
+            raise DataAtRisk(
+                Code.TOPIC_RECREATED,
+                f"the topic was deleted and created again: it was {topic.short_id}, "
+                f"it is {now.short_id}",
+                where=topic.topic,
+                advice="to stage the new one into a folder of its own, start once with "
+                "ROWFERRY_ACCEPT_RECREATED=true",
+            )
+
+    def is_complete(self, lanes: Sequence[Lane], *, busy: bool) -> bool:
+        """Whether `--once` has reached its goal."""
+        return self.goal is not None and not busy and self.goal.is_reached(lanes)
+
+    def close(self) -> None:
+        """Let go of the stage and the threads."""
+        self.uploads.close(_CLOSE_SECONDS)
+        self.uploads.stage.close()
+        self.registry.close()
+
+
+def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
+    """Open what a receiver needs. Raises what its parts raise; nothing stays open then."""
+    topics = Topics(AdminClient(admin_config(settings)))
+    names = settings.received_topics
+    topics.ids(names)
+    goal = Goal(topics, names, settings.group, settings.session_seconds) if once else None
+    registry = Registry(settings)
+    format_ = line_format(settings.metadata)
+    dead_letters = (
+        DeadLetters(settings) if settings.on_unreadable is Unreadables.DEAD_LETTER else None
+    )
+    making = FileMaking(
+        Decoder(registry),
+        format_,
+        triggers_of(settings),
+        settings.gzip_level,
+        spool.new_path,
+        dead_letters.write if dead_letters is not None else None,
+    )
+    stage = open_stage(settings)
+    entry = Entry(
+        stage,
+        format_.fingerprint,
+        topics.beginning,
+        resume_from_stage=settings.resume_from_stage,
+        accept_recreated=settings.accept_recreated,
+        from_end=settings.start_from == "end",
+    )
+    uploads = Uploads(stage, settings.upload_threads)
+    protocol = "consumer" if settings.group_protocol == "auto" else settings.group_protocol
+    return Parts(settings, names, topics, uploads, entry, making, registry, goal, protocol)
+
+
+def triggers_of(settings: Settings) -> Triggers:
+    """When files end."""
+    share = _STREAMING_SHARE if settings.delivery is Delivery.STREAMING else 1.0
+    return Triggers(settings.max_records, settings.max_bytes, share * settings.age_seconds)

@@ -1,0 +1,119 @@
+"""The pool that uploads files, and asks the stage, while the receiver goes on polling."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+
+import structlog
+
+from rowferry.errors import Code, RowferryError, Transient
+from rowferry.failpoints import failpoint
+from rowferry.flow.stage.contract import Stage
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 30.0
+
+log = structlog.get_logger()
+
+
+@dataclass(eq=False, slots=True)
+class Task:
+    """Work of the pool: done, failed with an error for a person, or still under way.
+
+    Transient errors are not seen outside: the task is tried again until it is cancelled.
+    """
+
+    action: Callable[[], None]
+    what: str
+    size: int = 0
+    error: BaseException | None = None
+    tries: int = 0
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is done or has failed."""
+        return self._ended.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; says whether it came."""
+        return self._ended.wait(max(0.0, seconds))
+
+    def cancel(self) -> None:
+        """Try no more; what is under way goes on, and does no harm."""
+        self._cancelled.set()
+
+    def run(self) -> None:
+        """Try until it is done, fails or is cancelled; called by a worker."""
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._cancelled.is_set():
+            self.tries += 1
+            try:
+                self.action()
+                break
+            except Transient as error:
+                log.warning("stage.retry", what=self.what, reason=str(error), tries=self.tries)
+                self._cancelled.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            except Exception as error:  # noqa: BLE001 - a thread's entry point; the loop raises it
+                self.error = error
+                break
+        self._ended.set()
+
+
+class Uploads:
+    """Daemon threads, so that a black hole behind an upload cannot keep the process."""
+
+    def __init__(self, stage: Stage, threads: int) -> None:
+        self.stage = stage
+        self._queue: SimpleQueue[Task | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"upload-{number}", daemon=True)
+            for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, name: str, path: Path, before: Callable[[], None]) -> Task:
+        """Upload a spooled file, and remove it once it is staged or cancelled."""
+
+        def upload() -> None:
+            before()
+            self.stage.put(name, path)
+            failpoint("receive.put")
+
+        return self._add(Task(upload, f"put {name}", path.stat().st_size))
+
+    def ask(self, action: Callable[[], None], what: str) -> Task:
+        """Do something that waits for the stage or the cluster."""
+        return self._add(Task(action, what))
+
+    def close(self, seconds: float) -> None:
+        """Let the threads end; one that hangs is left behind."""
+        for _ in self._threads:
+            self._queue.put(None)
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _add(self, task: Task) -> Task:
+        self._queue.put(task)
+        return task
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            task.run()
+
+
+def raise_failure(task: Task) -> None:
+    """Raise what made the task fail, in the thread that asks."""
+    if task.error is None:
+        return
+    if isinstance(task.error, RowferryError):
+        raise task.error
+    raise RowferryError(
+        Code.UNEXPECTED, f"{task.what}: {type(task.error).__name__}"
+    ) from task.error

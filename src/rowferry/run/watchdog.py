@@ -1,0 +1,63 @@
+"""The end of an orderly stop that takes too long: the process dies, which is safe by design."""
+
+import os
+import select
+import signal
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from rowferry.errors import RetryBudgetSpent
+from rowferry.stop import Stop
+
+_LOOK_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+class Watchdog:
+    """Ends the process `drain_seconds` after a stop was asked for, unless left before.
+
+    librdkafka's commit() has no timeout, and while it runs Python runs no signal handler: so a
+    signal is also heard by its wake-up descriptor (signal.set_wakeup_fd), in a thread.
+    """
+
+    def __init__(self, stop: Stop, drain_seconds: float) -> None:
+        self._stop, self._drain_seconds = stop, drain_seconds
+        self._left = threading.Event()
+        self._heard, self._written = socket.socketpair()
+        self._written.setblocking(False)
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._before: int | None = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._left.set()
+        if self._before is not None:
+            signal.set_wakeup_fd(self._before)
+        self._thread.join()
+        self._heard.close()
+        self._written.close()
+
+    def _watch(self) -> None:
+        while not self._stop.requested and not self._left.is_set():
+            if select.select([self._heard], [], [], _LOOK_SECONDS)[0]:
+                numbers = self._heard.recv(64)
+                if any(n in (signal.SIGTERM, signal.SIGINT) for n in numbers):
+                    break
+        if not self._left.wait(self._drain_seconds):
+            log.error("drain.deadline", seconds=self._drain_seconds)
+            os._exit(RetryBudgetSpent.exit_code)

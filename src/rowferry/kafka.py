@@ -152,6 +152,8 @@ def _needs_person(cause: KafkaError, where: str) -> RowferryError | None:
         )
     if code in _MISCONFIGURED:
         return _misconfigured(cause.str(), where)
+    if code == KafkaError.TOPIC_ALREADY_EXISTS:
+        return ConfigError(Code.TOPIC_UNFIT, "the topic exists already", where=where)
     if code == KafkaError.OFFSET_OUT_OF_RANGE:
         return DataAtRisk(Code.OFFSET_RESET, "the position is outside of the log", where=where)
     return None

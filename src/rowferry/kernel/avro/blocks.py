@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from rowferry.kernel.avro.cursor import REASONS, ZEROS, Block, Cursor
-from rowferry.kernel.avro.decode import decode
-from rowferry.kernel.avro.encode import encode
+from rowferry.kernel.avro.decode import decode_fields
+from rowferry.kernel.avro.encode import encode_fields
 from rowferry.kernel.avro.frames import HEADER_BYTES
 from rowferry.kernel.avro.pieces import Pieces
 from rowferry.kernel.avro.reasons import Reason
@@ -19,28 +19,33 @@ ROWS_A_BLOCK: Final = 16384
 MOST_BYTES_A_BLOCK: Final = 1 << 29  # Arrow's offsets end at 2^31; text is copied once or twice
 
 
-def row_blocks(rows: pa.StructArray) -> Iterator[pa.StructArray]:
+def row_blocks(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """Cut rows into blocks."""
-    for first in range(0, len(rows), ROWS_A_BLOCK):
-        yield from _halves(rows.slice(first, ROWS_A_BLOCK))
+    is_large = batch.get_total_buffer_size() > MOST_BYTES_A_BLOCK
+    for first in range(0, batch.num_rows, ROWS_A_BLOCK):
+        block = batch.slice(first, ROWS_A_BLOCK)
+        if is_large:
+            yield from _halves(block)
+        else:
+            yield block
 
 
-def _halves(rows: pa.StructArray) -> Iterator[pa.StructArray]:
-    if len(rows) == 1 or rows.nbytes <= MOST_BYTES_A_BLOCK:
-        yield rows
+def _halves(block: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    if block.num_rows == 1 or block.nbytes <= MOST_BYTES_A_BLOCK:
+        yield block
         return
-    middle = len(rows) // 2
-    yield from _halves(rows.slice(0, middle))
-    yield from _halves(rows.slice(middle))
+    middle = block.num_rows // 2
+    yield from _halves(block.slice(0, middle))
+    yield from _halves(block.slice(middle))
 
 
 def encode_block(
-    record: Record, rows: pa.StructArray, header: bytes, slow: Counter[str]
+    record: Record, block: pa.RecordBatch, header: bytes, slow: Counter[str]
 ) -> list[bytes]:
     """The messages of a block of rows, each behind the header. Raises UnwritableError."""
-    pieces = Pieces(len(rows), slow)
+    pieces = Pieces(block.num_rows, slow)
     pieces.add(int.from_bytes(header, "little"), len(header), len(header))
-    encode(record, rows, pieces)
+    encode_fields(record, block.columns, pieces)
     messages: list[bytes] = pieces.blobs().to_numpy(zero_copy_only=False).tolist()
     return messages
 
@@ -60,7 +65,7 @@ def decode_block(
             yield from decode_block(record, messages[middle:], first + middle, slow)
             return
         if isinstance(joined, pa.ChunkedArray):
-            yield _batch_of(decode_empty(record)), {first: Reason.SIZE.value}
+            yield _batch_of(record, pa.nulls(0, record.arrow).flatten(), 0), {first: Reason.SIZE.value}
             return
     yield _decode_joined(record, joined, first, slow)
 
@@ -74,24 +79,22 @@ def _decode_joined(
     block = Block.of(np.frombuffer(data, np.uint8), rows, slow)
     cursor = Cursor(block, np.arange(rows), ends[:rows], ends[1 : rows + 1])
     cursor.advance(HEADER_BYTES)
-    struct = decode(record, cursor)
+    batch = _batch_of(record, decode_fields(record, cursor), rows)
     unread = cursor.alive() & (cursor.positions < cursor.ends)
     if unread.any():
         cursor.fail(unread, Reason.TRAILING)
     failed = np.flatnonzero(block.failures)
     if len(failed) == 0:
-        return _batch_of(struct), {}
+        return batch, {}
     codes = block.failures[failed].tolist()
     bad = {
         first + row: str(REASONS[code]) for row, code in zip(failed.tolist(), codes, strict=True)
     }
-    return _batch_of(struct.filter(pa.array(block.failures == 0))), bad
+    return batch.filter(pa.array(block.failures == 0)), bad
 
 
-def decode_empty(record: Record) -> pa.StructArray:
-    """No rows."""
-    return pa.nulls(0, record.arrow)
-
-
-def _batch_of(struct: pa.StructArray) -> pa.RecordBatch:
-    return pa.RecordBatch.from_struct_array(struct)
+def _batch_of(record: Record, columns: list[pa.Array], rows: int) -> pa.RecordBatch:
+    if not columns:  # a record without fields: only a struct can say how many
+        struct = pa.Array.from_buffers(record.arrow, rows, [None], children=[])
+        return pa.RecordBatch.from_struct_array(struct)
+    return pa.RecordBatch.from_arrays(columns, schema=record.schema)

@@ -99,12 +99,17 @@ def _make_items(shape: Array | Map, cells: Sequence[Any]) -> pa.Array:
     )
 
 
+def rows_of(shape: Record, columns: Sequence[pa.Array], rows: int) -> list[tuple[Any, ...]]:
+    """The records whose fields these columns are."""
+    values = [cells_of(s, c) for s, c in zip(shape.fields, columns, strict=True)]
+    return list(zip(*values, strict=True)) if values else [()] * rows
+
+
 def _take_records(shape: Record, column: pa.Array) -> list[Any]:
     fields = [column.field(i) for i in range(len(shape.fields))]  # offset applied, validity not
-    columns = [cells_of(s, f) for s, f in zip(shape.fields, fields, strict=True)]
-    rows = list(zip(*columns, strict=True)) if columns else [()] * len(column)
+    rows = rows_of(shape, fields, len(column))
     if column.null_count == 0:
-        return rows
+        return list(rows)
     present = column.is_valid().to_pylist()
     return [row if there else None for row, there in zip(rows, present, strict=True)]
 

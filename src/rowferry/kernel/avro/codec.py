@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from rowferry.kernel.avro.blocks import ROWS_A_BLOCK, decode_block, encode_block, row_blocks
-from rowferry.kernel.avro.cells import cells_of, column_of
+from rowferry.kernel.avro.cells import column_of, rows_of
 from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
 from rowferry.kernel.avro.reasons import MalformedError, UnwritableError
 from rowferry.kernel.avro.schema import record_of, shape_of
@@ -39,7 +39,7 @@ class AvroCodec:
     def __init__(self, schema: Mapping[str, Any] | str) -> None:
         shape = shape_of(schema)
         self._record = shape if isinstance(shape, Record) else record_of(["value"], [shape])
-        self.arrow_schema = pa.schema(list(self._record.arrow))
+        self.arrow_schema: pa.Schema = self._record.schema
         self.fallbacks: Counter[str] = Counter()
         self._read, self._write = reader(self._record), writer(self._record)
 
@@ -50,12 +50,12 @@ class AvroCodec:
         and timestamps are written as the numbers they are. Raises UnwritableError, a ValueError,
         for a null in a required column and for a value outside its type.
         """
-        rows = _fitted(batch, self.arrow_schema)
+        fitted = _fitted(batch, self.arrow_schema)
         header = header_of(schema_id)
-        if len(rows) < FEWEST_ROWS_A_BLOCK:
-            return self._encode_singly(rows, header)
+        if batch.num_rows < FEWEST_ROWS_A_BLOCK:
+            return self._encode_singly(fitted, header)
         messages: list[bytes] = []
-        for block in row_blocks(rows):
+        for block in row_blocks(fitted):
             messages += encode_block(self._record, block, header, self.fallbacks)
         return messages
 
@@ -75,10 +75,10 @@ class AvroCodec:
                 bad |= failures
         return Decoded(batches[0] if len(batches) == 1 else pa.concat_batches(batches), bad)
 
-    def _encode_singly(self, rows: pa.StructArray, header: bytes) -> list[bytes]:
+    def _encode_singly(self, batch: pa.RecordBatch, header: bytes) -> list[bytes]:
         write = self._write
         messages = []
-        for row in cells_of(self._record, rows):
+        for row in rows_of(self._record, batch.columns, batch.num_rows):
             out = bytearray(header)
             write(out, row)
             messages.append(bytes(out))
@@ -95,8 +95,10 @@ class AvroCodec:
         return Decoded(pa.RecordBatch.from_struct_array(struct), bad)
 
 
-def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.StructArray:
-    """The batch's columns in the schema's order and types."""
+def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the schema's columns, in its order and types."""
+    if batch.schema.equals(schema):
+        return batch
     columns = []
     for field in schema:
         place = batch.schema.get_field_index(field.name)
@@ -104,4 +106,4 @@ def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.StructArray:
             raise UnwritableError(f"the batch has no column {field.name!r}")
         column = batch.column(place)
         columns.append(column if column.type == field.type else column.cast(field.type))
-    return pa.StructArray.from_arrays(columns, fields=list(schema))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -41,11 +41,12 @@ def bit_lengths(limbs: Sequence[Words]) -> Numbers:
 def too_wide(limbs: Sequence[Words], precision: int) -> Mask:
     """Which magnitudes have more digits than the precision."""
     limit = 10**precision
-    wide: Mask | None = None
-    for place, limb in enumerate(limbs):  # from the lowest: a higher limb overrules
+    if limit >> (LIMB_BITS * len(limbs)):
+        return np.zeros(len(limbs[0]), np.bool_)  # so many limbs cannot hold so many digits
+    wide: Mask = limbs[0] >= (limit & LIMB_MASK)
+    for place, limb in enumerate(limbs[1:], 1):  # a higher limb overrules
         part = (limit >> (LIMB_BITS * place)) & LIMB_MASK
-        wide = limb >= part if wide is None else (limb > part) | ((limb == part) & wide)
-    assert wide is not None  # noqa: S101 - a decimal has limbs
+        wide = (limb > part) | ((limb == part) & wide)
     return wide
 
 

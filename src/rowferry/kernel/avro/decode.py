@@ -108,8 +108,13 @@ def _decode_enum(shape: Enum, cursor: Cursor) -> pa.Array:
     return pa.array(shape.symbols, pa.utf8()).take(pa.array(places))
 
 
+def decode_fields(shape: Record, cursor: Cursor) -> list[pa.Array]:
+    """A record's columns."""
+    return [decode(field, cursor) for field in shape.fields]
+
+
 def _decode_record(shape: Record, cursor: Cursor) -> pa.Array:
-    children = [decode(field, cursor) for field in shape.fields]
+    children = decode_fields(shape, cursor)
     return pa.Array.from_buffers(shape.arrow, len(cursor), [None], children=children)
 
 

@@ -1,6 +1,6 @@
 """Columns → messages, all rows of a block at once: one encoder a shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +31,8 @@ from rowferry.kernel.avro.shapes import (
 )
 from rowferry.kernel.avro.single_write import writer
 from rowferry.kernel.avro.varints import Words
+
+NUMBERS: Final = {32: np.int32, 64: np.int64}
 
 
 def encode(shape: Shape, column: pa.Array, pieces: Pieces) -> None:
@@ -77,8 +79,7 @@ def _encode_boolean(_: Boolean, column: pa.Array, pieces: Pieces) -> None:
 
 
 def _encode_varint(shape: Varint, column: pa.Array, pieces: Pieces) -> None:
-    narrow = shape.bits < np.iinfo(np.int64).bits
-    numbers = values_of(column, np.int32 if narrow else np.int64)
+    numbers = values_of(column, NUMBERS[shape.bits])
     pieces.add_numbers(numbers.astype(np.int64, copy=False))
 
 
@@ -90,7 +91,7 @@ def _encode_float(shape: Float, column: pa.Array, pieces: Pieces) -> None:
 def _encode_bytes(_: Bytes | Text, column: pa.Array, pieces: Pieces) -> None:
     blobs = column.cast(pa.binary())
     bounds = np.frombuffer(blobs.buffers()[1], np.int32)[blobs.offset :][: len(blobs) + 1]
-    pieces.add_numbers(np.diff(bounds).astype(np.int64))
+    pieces.add_numbers((bounds[1:] - bounds[:-1]).astype(np.int64))
     pieces.add_blobs(blobs)
 
 
@@ -144,7 +145,7 @@ def _encode_list(items: Shape, column: pa.Array, pieces: Pieces) -> None:
         column = column.take(pa.array(np.arange(len(column))))  # no items below a null
     bounds = values_of(column.offsets, np.int32).astype(np.int64)
     first, last = int(bounds[0]), int(bounds[-1])
-    counts = np.diff(bounds)
+    counts = bounds[1:] - bounds[:-1]
     pieces.add_numbers(counts)
     if first < last:
         children = column.values.slice(first, last - first)
@@ -155,12 +156,17 @@ def _encode_list(items: Shape, column: pa.Array, pieces: Pieces) -> None:
     pieces.add(0, (counts > 0).astype(np.uint64), 1)  # a count of 0 is an end already
 
 
-def _encode_record(shape: Record, column: pa.StructArray, pieces: Pieces) -> None:
-    for place, (name, field) in enumerate(zip(shape.names, shape.fields, strict=True)):
+def encode_fields(shape: Record, columns: Sequence[pa.Array], pieces: Pieces) -> None:
+    """Add a record's columns, one after the other. Raises UnwritableError with the column's name."""
+    for name, field, column in zip(shape.names, shape.fields, columns, strict=True):
         try:
-            encode(field, column.field(place), pieces)
+            encode(field, column, pieces)
         except UnwritableError as odd:
             raise UnwritableError(f"column {name!r}: {odd}") from odd
+
+
+def _encode_record(shape: Record, column: pa.StructArray, pieces: Pieces) -> None:
+    encode_fields(shape, [column.field(place) for place in range(len(shape.fields))], pieces)
 
 
 def _encode_union(shape: Union, column: pa.Array, pieces: Pieces) -> None:

@@ -180,8 +180,9 @@ def record_of(names: Sequence[str], shapes: Sequence[Shape]) -> Record:
     """A record of these fields. Raises SchemaRefused for a name that comes twice."""
     if len(set(names)) < len(names):
         raise SchemaRefused("the schema has a record with two fields of one name")
-    arrow = pa.struct([field_of(n, s) for n, s in zip(names, shapes, strict=True)])
-    return Record(arrow, sum(shape.least for shape in shapes), tuple(names), tuple(shapes))
+    fields = [field_of(name, shape) for name, shape in zip(names, shapes, strict=True)]
+    least = sum(shape.least for shape in shapes)
+    return Record(pa.struct(fields), least, tuple(names), tuple(shapes), pa.schema(fields))
 
 
 def _full_names(schema: Any, namespace: str) -> list[str]:

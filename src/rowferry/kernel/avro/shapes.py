@@ -92,6 +92,7 @@ class Record(Shape):
 
     names: tuple[str, ...]
     fields: tuple[Shape, ...]
+    schema: pa.Schema  # of batches whose rows it is
 
 
 @dataclass(frozen=True, slots=True)

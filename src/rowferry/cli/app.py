@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from rowferry.cli import config, receive, render, send
+from rowferry.cli import config, receive, render, send, stack, verify
 from rowferry.cli import run as run_command
+from rowferry.cli.endings import Ending
 from rowferry.errors import RowferryError
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ COMMANDS: tuple[Callable[..., Any], ...] = (
     send.send,
     receive.receive,
     run_command.run,
+    verify.verify,
     config.config,
 )
 
@@ -52,23 +54,23 @@ def root(
 
     Settings come from flags, the environment, .env and rowferry.toml, in this order of precedence.
     """
-    del version
-    render.show_tracebacks(debug)
+    del debug, version  # Ending.asked_by() has looked already
 
 
+app.add_typer(stack.app)
 for command in COMMANDS:
     app.command()(command)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code; the process entry point, where every error ends."""
-    as_json = "--json" in arguments
+    ending = Ending.asked_by(arguments)
     try:
         code = get_command(app).main(list(arguments), prog_name="rowferry", standalone_mode=False)
     except RowferryError as error:
-        return render.failure(error, as_json=as_json)
+        return ending.failure(error)
     except typer.TyperException as error:
-        return render.misuse(error, as_json=as_json)
+        return ending.misuse(error)
     except (typer.Abort, KeyboardInterrupt):
         return render.INTERRUPTED
     except BrokenPipeError:
@@ -76,5 +78,5 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return render.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a process entry point
-        return render.unexpected(error, as_json=as_json)
+        return ending.unexpected(error)
     return code if isinstance(code, int) else 0

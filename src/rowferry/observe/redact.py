@@ -6,9 +6,10 @@ from collections.abc import Iterable
 MASK = "***"
 _SHORTEST_SECRET = 4  # a shorter one would mask half of every text, and protects nothing
 
+# Lengths are bounded: a hostile text must not make matching quadratic.
 # A presigned URL is a credential: its query goes, whatever the vendor calls the parameters.
-_URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]+")
-_URL_USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
+_URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]{1,500})\?[^\s\"'<>]+")
+_URL_USER = re.compile(r"([a-z0-9+.-]{1,20}://)[^/\s@\"']{1,500}@", re.IGNORECASE)
 _ASSIGNED = re.compile(
     # password=…, "token": …, Authorization: …; but not the prose "PASSWORD: required"
     r"((?:password|passwd|pwd|passphrase|secret|token|api[_-]?key)(?:\s*=\s*|[\"']\s*[=:]\s*)"

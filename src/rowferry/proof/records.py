@@ -1,5 +1,6 @@
 """What a record says, read with fastavro and without logical types."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -7,11 +8,13 @@ from typing import Any
 
 import fastavro
 
+from rowferry.model import SchemaId
 from rowferry.proof.cells import Form, form_of, without_logical_types
 from rowferry.types import KEY_PROPERTY, original_name
 
 _FRAME = 5  # a zero byte and four of the schema's id
 _ID = slice(1, _FRAME)
+NEWEST = -1  # in place of a schema's id, where it is not asked for
 
 
 class UnreadableRecord(ValueError):
@@ -23,21 +26,24 @@ class Shape:
     """A writer's schema: its columns, as PostgreSQL names them, and the form of each."""
 
     schema_id: int
-    parsed: Any
+    schema: Any
+    parsed: Any  # for fastavro, without logical types
     fields: tuple[str, ...]
     columns: tuple[str, ...]
     forms: tuple[Form, ...]
     key: tuple[str, ...]
 
 
-def shape_of(schema_id: int, schema: Any) -> Shape:
-    """Take a record schema apart. Raises ValueError for what is none."""
+def shape_of(schema_id: int, text: str | None) -> Shape:
+    """Take a record schema apart. Raises UnreadableRecord for what is none."""
+    schema = json.loads(text) if text else None
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise UnreadableRecord("the schema is not a record's")
     fields = schema["fields"]
     named: dict[str, Any] = {}
     return Shape(
         schema_id,
+        schema,
         fastavro.parse_schema(without_logical_types(schema)),
         tuple(field["name"] for field in fields),
         tuple(original_name(field) for field in fields),
@@ -47,16 +53,16 @@ def shape_of(schema_id: int, schema: Any) -> Shape:
 
 
 class RecordReader:
-    """Decodes values by their writers' schemas, which `fetch` gives by id."""
+    """Decodes values by their writers' schemas, whose JSON `fetch` gives by id."""
 
-    def __init__(self, fetch: Callable[[int], Any]) -> None:
+    def __init__(self, fetch: Callable[[SchemaId], str | None]) -> None:
         self._fetch = fetch
         self._shapes: dict[int, Shape] = {}
 
     def shape(self, schema_id: int) -> Shape:
         """The shape of a schema id, fetched once."""
         if schema_id not in self._shapes:
-            self._shapes[schema_id] = shape_of(schema_id, self._fetch(schema_id))
+            self._shapes[schema_id] = shape_of(schema_id, self._fetch(SchemaId(schema_id)))
         return self._shapes[schema_id]
 
     def read(self, framed: bytes) -> tuple[Shape, Mapping[str, Any]]:

@@ -87,14 +87,16 @@ class Versions:
     def __init__(self, key: Sequence[str], columns: Sequence[str]) -> None:
         self._key, self._columns = tuple(key), tuple(columns)
         self.shapes: list[Shape] = []
+        self._places: dict[int, int] = {}
 
     def place_of(self, shape: Shape) -> int:
         """The shape's place in the hashes of a row; a new one is added."""
-        for place, known in enumerate(self.shapes):
-            if known.schema_id == shape.schema_id:
-                return place
-        self.shapes.append(shape)
-        return len(self.shapes) - 1
+        if shape.schema_id not in self._places:
+            same = [n for n, known in enumerate(self.shapes) if known.schema == shape.schema]
+            if not same:
+                self.shapes.append(shape)
+            self._places[shape.schema_id] = same[0] if same else len(self.shapes) - 1
+        return self._places[shape.schema_id]
 
     def compared(self, shape: Shape) -> tuple[str, ...]:
         """The columns that table and schema have in common and that text can be compared of."""

@@ -4,18 +4,20 @@ Nothing here trusts a counter: names and lines are read from the stage, records 
 a consumer of its own, rows from the tables as text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 
 from rowferry.config import Settings
 from rowferry.flow.stage.contract import Stage
+from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.names import FileName, parse_name, topic_prefix
 from rowferry.proof.completeness import TableCheck
 from rowferry.proof.coverage import Coverage, cover
-from rowferry.proof.records import RecordReader, Shape
+from rowferry.proof.records import NEWEST, RecordReader, Shape, shape_of
 from rowferry.proof.staged import File, LineCheck, Tally, compare
 from rowferry.proof.topic import Log, TopicReader
+from rowferry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Parts:
     stage: Stage
     topics: TopicReader
     records: RecordReader
-    newest: Callable[[str], Shape | None]  # of a topic's values, as the registry has it
+    registry: Registry
 
 
 def verify(settings: Settings, *, deep: bool = True, grace_seconds: float = 10.0) -> Verification:
@@ -87,13 +89,11 @@ def verify(settings: Settings, *, deep: bool = True, grace_seconds: float = 10.0
     deep: read every line, record and row; otherwise only the names. grace_seconds: how long rows
     may take that were committed while the proof ran. Raises what the parts raise.
     """
-    from rowferry.registry import Registry
-    from rowferry.run.receiver import open_stage
-
     with ExitStack() as stack:
+        registry = stack.enter_context(closing(Registry(settings)))
         stage = stack.enter_context(closing(open_stage(settings)))
         topics = stack.enter_context(closing(TopicReader(settings)))
-        parts = Parts(settings, stage, topics, RecordReader(Registry(settings).by_id))
+        parts = Parts(settings, stage, topics, RecordReader(registry.by_id), registry)
         found = Verification()
         table_of = {settings.topic_of(table): table for table in settings.tables}
         for topic in settings.received_topics:
@@ -106,7 +106,7 @@ def _verify_topic(
     parts: Parts, topic: str, table: str | None, *, deep: bool, grace_seconds: float
 ) -> Verification:
     # 1. The table before the topic, the position before the files: each may only be ahead.
-    check = TableCheck(parts.settings, table, parts.newest(topic)) if table else None
+    check = TableCheck(parts.settings, table, _newest_shape(parts, topic)) if table else None
     logs = parts.topics.logs(topic)
     committed = parts.topics.committed(parts.settings.group, logs)
     files = list(_files(parts.stage, topic))
@@ -125,6 +125,11 @@ def _verify_topic(
     if check is not None:
         found += _verify_rows(check, parts, logs, grace_seconds)
     return found
+
+
+def _newest_shape(parts: Parts, topic: str) -> Shape | None:
+    text = parts.registry.latest(topic)
+    return None if text is None else shape_of(NEWEST, text)
 
 
 def _files(stage: Stage, topic: str) -> Iterator[StagedName]:

@@ -21,16 +21,13 @@ AUDIT = """
 CREATE SCHEMA shop;
 CREATE TABLE shop.product_versions (
   version           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  product_id        text NOT NULL,
-  updated_timestamp timestamptz NOT NULL,
+  product           products NOT NULL,
   xid               xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
-INSERT INTO shop.product_versions (product_id, updated_timestamp)
-  SELECT product_id, updated_timestamp FROM products;
+INSERT INTO shop.product_versions (product) SELECT products FROM products;
 CREATE FUNCTION shop.keep_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO shop.product_versions (product_id, updated_timestamp)
-    VALUES (NEW.product_id, NEW.updated_timestamp);
+  INSERT INTO shop.product_versions (product) VALUES (NEW);
   RETURN NULL;
 END $$;
 CREATE TRIGGER keep_version AFTER INSERT OR UPDATE ON products

@@ -13,7 +13,7 @@ from rowferry.errors import Code, NeedsPerson, Transient
 from rowferry.failpoints import failpoint
 from rowferry.model import Slice
 from rowferry.run.retry import Retry
-from rowferry.run.sender_parts import Observer, Parts, Unobserved, assemble
+from rowferry.run.sender_parts import Observer, Parts, Unobserved, assemble, of_database
 from rowferry.stop import Stop
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ def run_sender(
     once: until all that was committed before is sent. Raises NeedsPerson: at once where nothing
     can go on, else at the end for a table that had to be left behind.
     """
-    parts = assemble(settings, stop, once=once)
+    parts = assemble(settings, stop, of_database(once=once))
     try:
         Sender(settings, stop, parts, observer or Unobserved()).run(once=once)
     finally:

@@ -57,20 +57,21 @@ class Unobserved:
         """See Observer."""
 
 
+MakeCapture = Callable[[Settings], PollingCapture]
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Capture is made for the tables that are still carried, the others once."""
+    """Capture is made anew for the tables that are still carried, the others once."""
 
-    capture: Callable[[Settings], PollingCapture]
+    capture: MakeCapture
     encoder: Encoder
     publisher: Publisher
     close: Callable[[], None]
 
 
-def assemble(settings: Settings, stop: Stop, *, once: bool) -> Parts:
-    """The real parts. Raises ConfigError."""
-    from rowferry.flow.capture.incremental import IncrementalCapture
-    from rowferry.flow.capture.source import connect
+def assemble(settings: Settings, stop: Stop, capture: MakeCapture) -> Parts:
+    """The real encoder and publisher around a capture. Raises ConfigError."""
     from rowferry.flow.encode.encoder import AvroEncoder
     from rowferry.flow.publish.producer import KafkaPublisher
     from rowferry.registry import Registry
@@ -82,9 +83,12 @@ def assemble(settings: Settings, stop: Stop, *, once: bool) -> Parts:
         publisher.close()
         registry.close()
 
-    return Parts(
-        capture=lambda tables: IncrementalCapture(tables, connect=connect, once=once),
-        encoder=AvroEncoder(settings, registry),
-        publisher=publisher,
-        close=close,
-    )
+    return Parts(capture, AvroEncoder(settings, registry), publisher, close)
+
+
+def of_database(*, once: bool) -> MakeCapture:
+    """The capture of the settings' database; once: scans that repeat are made once."""
+    from rowferry.flow.capture.incremental import IncrementalCapture
+    from rowferry.flow.capture.source import connect
+
+    return lambda settings: IncrementalCapture(settings, connect=connect, once=once)

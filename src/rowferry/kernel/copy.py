@@ -93,7 +93,7 @@ def without_frame(chunks: Sequence[bytes]) -> list[bytes]:
     if not rows[-1].endswith(_TRAILER):
         raise ValueError("an incomplete binary COPY: no trailer")
     rows[-1] = rows[-1][: -len(_TRAILER)]
-    return [row for row in rows if row]
+    return rows[not rows[0] : len(rows) - (not rows[-1])]
 
 
 def _scan(buffer: Octets, end: int) -> Iterator[int]:

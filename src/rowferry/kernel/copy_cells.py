@@ -53,12 +53,16 @@ class Cells:
 
     def require(self, well_formed: Flags, what: str) -> None:
         """Raise ValueError where a value that is not NULL is malformed."""
+        if well_formed.all():
+            return
         bad = np.flatnonzero(~well_formed & self.valid)
         if len(bad):
             raise ValueError(f"column {self.column!r}, row {bad[0]} of the batch: {what}")
 
     def refuse(self, rows: Flags, reason: str) -> None:
         """Raise Uncarriable where there are rows that are not NULL and cannot be carried."""
+        if not rows.any():
+            return
         found = np.flatnonzero(rows & self.valid)
         if len(found):
             raise Uncarriable(self.column, found, reason)
@@ -106,26 +110,30 @@ def text_array(arrow_type: pa.DataType, cells: Cells) -> pa.Array:
     taken = every.take(pa.array(np.arange(0, 2 * count, 2)))
     _, offsets, octets = taken.buffers()
     gathered = [validity(cells.valid), offsets, octets]
-    if arrow_type == pa.binary():
-        return pa.Array.from_buffers(arrow_type, count, gathered)
-    return _utf8(pa.Array.from_buffers(pa.binary(), count, gathered), cells)
+    values = pa.Array.from_buffers(arrow_type, count, gathered)
+    if arrow_type == pa.utf8():
+        _require_utf8(values, cells)
+    return values
 
 
-def _utf8(octets: pa.Array, cells: Cells) -> pa.Array:
-    try:
-        return octets.cast(pa.utf8())
-    except pa.ArrowInvalid:
-        bad = np.array(list(_not_utf8(octets, 0)), np.int64)
-    raise Uncarriable(cells.column, bad, "not UTF-8")
+def _require_utf8(values: pa.Array, cells: Cells) -> None:
+    if not _is_utf8(values):
+        raise Uncarriable(cells.column, np.array(_not_utf8(values, 0), np.int64), "not UTF-8")
 
 
-def _not_utf8(octets: pa.Array, first: int) -> list[int]:
+def _not_utf8(values: pa.Array, first: int) -> list[int]:
     """The rows that are not UTF-8, by halving."""
+    if _is_utf8(values):
+        return []
+    if len(values) == 1:
+        return [first]
+    half = len(values) // 2
+    return _not_utf8(values[:half], first) + _not_utf8(values[half:], first + half)
+
+
+def _is_utf8(values: pa.Array) -> bool:
     try:
-        octets.cast(pa.utf8())
+        values.validate(full=True)
     except pa.ArrowInvalid:
-        if len(octets) == 1:
-            return [first]
-        half = len(octets) // 2
-        return _not_utf8(octets[:half], first) + _not_utf8(octets[half:], first + half)
-    return []
+        return False
+    return True

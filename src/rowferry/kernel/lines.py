@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +28,15 @@ def encode_lines(
     line: list[Piece] = []
     names = [name for name in batch.schema.names if only is None or name in only]
     for place, name in enumerate(names):
-        key = json.dumps(name, ensure_ascii=False).encode()
-        line.append((b"," if place else b"{") + key + b":")
+        line.append((b"," if place else b"{") + _key(name))
         line.extend(pieces_of(batch.column(name), decimals))
     line.append(b"}\n" if names else b"{}\n")
     rows = rows_of(line, count)
     _, offsets, octets = rows.buffers()
     bounds = np.frombuffer(offsets, np.int32, count + 1)
     return octets.slice(0, int(bounds[-1])), bounds
+
+
+@lru_cache(4096)
+def _key(name: str) -> bytes:
+    return json.dumps(name, ensure_ascii=False).encode() + b":"

@@ -25,6 +25,11 @@ def digits_of(values: npt.NDArray[Any], width: int) -> Block:
     return letters.view(np.uint8)[:, 4 * groups - width :]
 
 
+def without_nulls(values: pa.Array, instead: Any) -> pa.Array:
+    """The values, others where they are null: those are overwritten later."""
+    return values.fill_null(instead) if values.null_count else values
+
+
 def integers_of(values: pa.Array) -> list[Piece]:
     """Integers; a column of one value is a literal."""
     bounds = pc.min_max(values)
@@ -33,12 +38,12 @@ def integers_of(values: pa.Array) -> list[Piece]:
         return [str(least).encode()]
     if least >= 0 and len(str(least)) == len(str(greatest)) and not values.null_count:
         return [digits_of(values.to_numpy(), len(str(least)))]
-    return [_text(values.fill_null(0))]
+    return [_text(without_nulls(values, 0))]
 
 
 def floats_of(values: pa.Array) -> list[Piece]:
     """Floats as the shortest digits that give them again; NaN and ±Infinity as strings."""
-    values = values.fill_null(0)
+    values = without_nulls(values, 0)
     text: pa.Array = _text(values)
     finite = pc.is_finite(values)
     if not pc.all(finite).as_py():

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from rowferry.kernel.lines_pieces import Piece
 
@@ -20,7 +21,7 @@ _LETTERS = np.frombuffer(
 
 def quoted(values: pa.Array) -> list[Piece]:
     """Text with what JSON forbids escaped; all else stays UTF-8."""
-    return [b'"', escaped(values.cast(pa.binary()).fill_null(b"")), b'"']
+    return [b'"', escaped(_octets_of(values)), b'"']
 
 
 def escaped(octets: pa.Array) -> pa.Array:
@@ -29,6 +30,14 @@ def escaped(octets: pa.Array) -> pa.Array:
         replacement = _ESCAPES.get(character, b"\\u%04x" % ord(character))
         octets = pc.replace_substring(octets, pattern=character, replacement=replacement)
     return octets
+
+
+def _octets_of(values: pa.Array) -> pa.Array:
+    """Text or bytes as bytes without nulls; what stands at nulls is what lies there."""
+    if not (pt.is_string(values.type) or pt.is_binary(values.type)):
+        values = values.cast(pa.binary())
+    buffers = [None, *values.buffers()[1:]]
+    return pa.Array.from_buffers(pa.binary(), len(values), buffers, offset=values.offset)
 
 
 def _to_escape(octets: pa.Array) -> list[bytes]:
@@ -40,12 +49,14 @@ def _to_escape(octets: pa.Array) -> list[bytes]:
     used = np.frombuffer(buffer, np.uint8)[bounds[0] : bounds[-1]]
     found = [character for character in (b"\\", b'"') if (used == ord(character)).any()]
     control = used[used < _FIRST_PLAIN]
-    return found + [bytes([character]) for character in np.unique(control)]
+    return (
+        found + [bytes([character]) for character in np.unique(control)] if len(control) else found
+    )
 
 
 def base64_of(values: pa.Array) -> list[Piece]:
     """Bytes in base64 with padding (RFC 4648, section 4)."""
-    octets = values.cast(pa.binary()).fill_null(b"")
+    octets = _octets_of(values)
     _, offsets, buffer = octets.buffers()
     bounds = np.frombuffer(offsets, np.int32, len(octets) + 1, 4 * octets.offset).astype(np.int64)
     lengths = np.diff(bounds)

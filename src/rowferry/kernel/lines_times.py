@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rowferry.kernel.lines_numbers import digits_of
-from rowferry.kernel.lines_pieces import Block, Piece, either, rows_of
+from rowferry.kernel.lines_numbers import digits_of, without_nulls
+from rowferry.kernel.lines_pieces import Block, Piece, cells_of, either, rows_of
 
 _SECONDS_A_DAY = 86_400
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -47,14 +47,14 @@ def times_of(values: pa.Array) -> list[Piece]:
 
 
 def _integers(values: pa.Array, kind: pa.DataType) -> Longs:
-    integers: npt.NDArray[Any] = values.view(kind).fill_null(0).to_numpy()
+    integers: npt.NDArray[Any] = without_nulls(values.view(kind), 0).to_numpy()
     return integers.astype(np.int64, copy=False)
 
 
 def _clock(second: Longs, fraction: Longs, unit: str) -> list[Piece]:
     width = 9 if unit == "ns" else 6
     scaled = fraction * (10**width // _PER_SECOND[unit])
-    return [_seconds_table()[second], b".", digits_of(scaled, width)]
+    return [_looked_up(_seconds_table(), second), b".", digits_of(scaled, width)]
 
 
 @cache
@@ -86,7 +86,11 @@ def _plain_days(days: Longs, least: int, greatest: int) -> Block:
         year, month_and_day = _calendar(days)
         return np.hstack([digits_of(year, 4), month_and_day])
     year, month_and_day = _calendar(np.arange(least, greatest + 1))
-    return np.hstack([digits_of(year, 4), month_and_day])[days - least]
+    return _looked_up(np.hstack([digits_of(year, 4), month_and_day]), days - least)
+
+
+def _looked_up(table: Block, rows: Longs) -> Block:
+    return cells_of(table).take(rows).view(np.uint8).reshape(len(rows), table.shape[1])
 
 
 def _calendar(days: Longs) -> tuple[Longs, Block]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from rowferry.kernel.lines_numbers import decimals_of, floats_of, integers_of
+from rowferry.kernel.lines_numbers import decimals_of, floats_of, integers_of, without_nulls
 from rowferry.kernel.lines_pieces import Piece, either, rows_of
 from rowferry.kernel.lines_text import base64_of, quoted
 from rowferry.kernel.lines_times import dates_of, times_of, timestamps_of
@@ -48,7 +48,7 @@ def _present(values: pa.Array, decimals: Decimals) -> list[Piece]:
 
 
 def _booleans(values: pa.Array) -> list[Piece]:
-    return [either(values.fill_null(False), b"true", b"false", len(values))]
+    return [either(without_nulls(values, instead=False), b"true", b"false", len(values))]
 
 
 def _dictionary(values: pa.Array) -> list[Piece]:

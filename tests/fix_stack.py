@@ -19,10 +19,11 @@ Parts live in folders of the system's temporary one, die with pytest even after 
 not sync to disk.
 """
 
-import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from confluent_kafka.cimpl import NewTopic
 from psycopg2 import sql
 
 from rowferry.config import Settings, environment_name
+from rowferry.errors import ConfigError
 from rowferry.sources import load_settings
 from rowferry.stack.kafka import Kafka
 from rowferry.stack.local import LocalStack
@@ -175,14 +177,27 @@ class SnowflakeServer:
         return {**own, "stage": f"@{self.stage}/{prefix}"}
 
 
+def sweep() -> None:
+    """Remove the folders that a killed run left, an hour after its last start."""
+    for folder in Path(tempfile.gettempdir()).glob("rowferry-test-*"):
+        record = folder / "stack.json"
+        if record.exists() and record.stat().st_mtime < time.time() - 3600:
+            with suppress(ConfigError):  # one that runs still
+                stack = LocalStack(folder)
+                stack.end_daemons()
+                stack.remove()
+
+
 def part_alone(name: str) -> Iterator[LocalStack]:
+    sweep()
     folder = Path(tempfile.mkdtemp(prefix=f"rowferry-test-{name}-"))
     folder.chmod(0o711)  # PostgreSQL's user, when we are root, passes through
+    stack = LocalStack(folder, (name,))
     try:
-        with LocalStack(folder, (name,)) as stack:
+        with stack:
             yield stack
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        stack.remove()
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 THREADS = 8
 TRIES = 4
+PAUSE_SECONDS = 1.0
 TIMEOUT_SECONDS = 60  # jgo's own 10 s are too few for a repository that is cold
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 16
 HTTP_OK, HTTP_PARTIAL = 200, 206
 
 
@@ -78,11 +79,17 @@ def parse_line(line: str) -> Artefact:
     )
 
 
-def fetch(artefacts: list[Artefact], cache: Path, title: str) -> list[Path]:
+def fetch(
+    artefacts: list[Artefact],
+    cache: Path,
+    title: str,
+    repositories: Mapping[str, str] | None = None,
+) -> list[Path]:
     """The files of the artefacts, in order; what the cache lacks is fetched with 8 threads.
 
     A file is in the cache under its sha256, and only when its sum was right; a broken download is
     resumed at the next call. Two processes may call this at once: the second waits.
+    repositories: name → URL of the Maven repositories to ask; None: jgo's own.
     Raises Transient when the repository cannot be reached, LocalResource when the disk is at fault.
     """
     paths = [cache / "artefacts" / a.sha256 / a.file_name for a in artefacts]
@@ -93,8 +100,8 @@ def fetch(artefacts: list[Artefact], cache: Path, title: str) -> list[Path]:
         bar = progress.add_task(title, total=sum(a.size for a in missing))
         interrupted = threading.Event()
         with ThreadPoolExecutor(THREADS) as pool:
-            show = _Show(progress, bar, interrupted)
-            waiting = [pool.submit(_fetch_one, artefact, cache, show) for artefact in missing]
+            fetching = _Fetching(progress, bar, interrupted, repositories)
+            waiting = [pool.submit(_fetch_one, artefact, cache, fetching) for artefact in missing]
             try:
                 for done in waiting:
                     done.result()
@@ -152,40 +159,50 @@ def _progress() -> "Progress":
 
 
 @dataclass(frozen=True, slots=True)
-class _Show:
+class _Fetching:
     progress: "Progress"
     bar: "TaskID"
     interrupted: threading.Event
+    repositories: Mapping[str, str] | None
 
     def advance(self, count: int) -> None:
         self.progress.advance(self.bar, count)
 
 
-def _fetch_one(artefact: Artefact, cache: Path, show: _Show) -> None:
+def _fetch_one(artefact: Artefact, cache: Path, fetching: _Fetching) -> None:
     folder = cache / "artefacts" / artefact.sha256
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "part"
     problem = ""
     for _ in range(TRIES):
         counted = part.stat().st_size if part.exists() else 0
-        show.advance(counted)
+        fetching.advance(counted)
         try:
-            for count in _receive(artefact, part):
+            for count in _receive(artefact, part, fetching.repositories):
                 counted += count
-                show.advance(count)
-                if show.interrupted.is_set():
+                fetching.advance(count)
+                if fetching.interrupted.is_set():
                     return
+            problem = _defect(artefact, part)
         except ConnectionError as error:
             problem = str(error)
-            show.advance(-counted)
-            continue
-        if _sha256(part) == artefact.sha256:
+        if not problem:
             part.rename(folder / artefact.file_name)
             return
-        problem = "its sha256 is not that of the lock"
-        show.advance(-counted)
-        part.unlink()
+        fetching.advance(-counted)
+        fetching.interrupted.wait(PAUSE_SECONDS)
     raise _unfetched(artefact, problem)
+
+
+def _defect(artefact: Artefact, part: Path) -> str:
+    """What is wrong with a received file, empty where nothing is; a wrong one is deleted."""
+    if part.stat().st_size < artefact.size:
+        return "the connection ended early"  # the next try goes on from here
+    with part.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() == artefact.sha256:
+            return ""
+    part.unlink()
+    return "its sha256 is not that of the lock"
 
 
 def _unfetched(artefact: Artefact, problem: str) -> RowferryError:
@@ -195,12 +212,15 @@ def _unfetched(artefact: Artefact, problem: str) -> RowferryError:
     return Transient(Code.LOCAL_RESOURCE, what, where=where, advice=advice)
 
 
-def _receive(artefact: Artefact, part: Path) -> Iterator[int]:
+def _receive(
+    artefact: Artefact, part: Path, repositories: Mapping[str, str] | None
+) -> Iterator[int]:
     """Append what is missing of the artefact to `part`; yields the bytes of each chunk."""
     from jgo.maven import MavenContext
     from jgo.util import http
 
-    context = MavenContext(timeout=TIMEOUT_SECONDS)
+    given = dict(repositories) if repositories is not None else None
+    context = MavenContext(timeout=TIMEOUT_SECONDS, remote_repos=given)
     component = context.project(artefact.group, artefact.name).at_version(artefact.version)
     start = part.stat().st_size if part.exists() else 0
     if start >= artefact.size:
@@ -225,8 +245,3 @@ def _receive(artefact: Artefact, part: Path) -> Iterator[int]:
                 raise
             problem = f"the connection broke ({type(error).__name__})"
     raise ConnectionError(problem)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

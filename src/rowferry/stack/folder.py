@@ -29,7 +29,9 @@ class StackFolder:
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the folder; raises ConfigError where another process does."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self.path.mkdir(parents=True)
+            self.path.chmod(0o711)  # PostgreSQL's user, where we are root, passes through
         with (self.path / "stack.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -128,7 +128,9 @@ class Kafka:
 
     def _format(self, properties: Path) -> None:
         tool = java.Program(self._jars, FLAGS, ("kafka.tools.StorageTool",))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster = "-"
+        while cluster.startswith("-"):  # which the tool would take for an option
+            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         scram = f"{MECHANISM}=[name={USER},password={self._stack.password('kafka')}]"
         arguments = ["format", "-t", cluster, "-c", str(properties), "--add-scram", scram]
         words = java.command(tool, self._folder / "format.args", arguments)

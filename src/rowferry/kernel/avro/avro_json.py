@@ -1,9 +1,10 @@
 """Unions as text: Avro's JSON form, which names the branch, of raw values.
 
 Numbers that JSON lacks are the strings "NaN", "Infinity", "-Infinity"; bytes are text of the
-characters U+0000 to U+00FF, as the Avro specification has it.
+characters U+0000 to U+00FF, as the Avro specification has it; decimals are strings of digits.
 """
 
+import decimal
 import json
 import math
 from typing import Any
@@ -12,6 +13,7 @@ from rowferry.kernel.avro.reasons import UnwritableError
 from rowferry.kernel.avro.shapes import (
     Array,
     Bytes,
+    Decimal,
     Fixed,
     Float,
     Map,
@@ -38,7 +40,7 @@ def value_of(union: Union, text: str | None) -> tuple[int, Any]:
         ((name, value),) = json.loads(text).items()
         branch = union.names.index(name)
         return branch, _from_json(union.branches[branch], value)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as odd:
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as odd:
         raise UnwritableError("a union's text is not the Avro-JSON form of a branch") from odd
 
 
@@ -50,12 +52,14 @@ def _float_to_json(number: float) -> float | str:
     return number
 
 
-def _to_json(shape: Shape, value: Any) -> Any:
+def _to_json(shape: Shape, value: Any) -> Any:  # noqa: PLR0911 - a line a shape
     match shape:
         case Float():
             return _float_to_json(value)
         case Bytes() | Fixed():
             return value.decode("latin-1")
+        case Decimal():
+            return format(value, "f")
         case Array(items=items):
             return [_to_json(items, item) for item in value]
         case Map(entries=entries):
@@ -70,12 +74,14 @@ def _to_json(shape: Shape, value: Any) -> Any:
     return value
 
 
-def _from_json(shape: Shape, value: Any) -> Any:
+def _from_json(shape: Shape, value: Any) -> Any:  # noqa: PLR0911 - a line a shape
     match shape:
         case Float():
             return float(value)
         case Bytes() | Fixed():
             return value.encode("latin-1")
+        case Decimal():
+            return decimal.Decimal(value)
         case Array(items=items):
             return [_from_json(items, item) for item in value]
         case Map(entries=entries):

@@ -65,7 +65,10 @@ def decode_block(
             yield from decode_block(record, messages[middle:], first + middle, slow)
             return
         if isinstance(joined, pa.ChunkedArray):
-            yield _batch_of(record, pa.nulls(0, record.arrow).flatten(), 0), {first: Reason.SIZE.value}
+            yield (
+                _batch_of(record, pa.nulls(0, record.arrow).flatten(), 0),
+                {first: Reason.SIZE.value},
+            )
             return
     yield _decode_joined(record, joined, first, slow)
 

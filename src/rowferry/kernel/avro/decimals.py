@@ -52,10 +52,10 @@ def too_wide(limbs: Sequence[Words], precision: int) -> Mask:
 
 def big_endian(limb: Words, sizes: Words | int) -> Words:
     """The lowest `sizes` bytes of a limb as a word whose first byte is the most significant."""
-    shift = LIMB_BITS - (sizes << 3) if isinstance(sizes, int) else LIMB_BITS - (sizes << 3)
-    return (limb << np.uint64(shift) if isinstance(shift, int) else limb << shift).byteswap()
+    return (limb << (LIMB_BITS - (sizes << 3))).byteswap()
 
 
 def limb_sizes(sizes: Numbers, place: int) -> Numbers:
     """How many of a number's bytes lie in the limb at this place."""
-    return np.clip(sizes - LIMB_BYTES * place, 0, LIMB_BYTES)
+    sizes_here: Numbers = np.clip(sizes - LIMB_BYTES * place, 0, LIMB_BYTES)
+    return sizes_here

@@ -157,7 +157,7 @@ def _encode_list(items: Shape, column: pa.Array, pieces: Pieces) -> None:
 
 
 def encode_fields(shape: Record, columns: Sequence[pa.Array], pieces: Pieces) -> None:
-    """Add a record's columns, one after the other. Raises UnwritableError with the column's name."""
+    """Add a record's columns one after the other. Raises UnwritableError with the column's name."""
     for name, field, column in zip(shape.names, shape.fields, columns, strict=True):
         try:
             encode(field, column, pieces)

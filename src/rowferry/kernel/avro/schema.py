@@ -64,11 +64,7 @@ def shape_of(schema: Mapping[str, Any] | str) -> Shape:
     array items that take no bytes, more than 10,000 columns, more than 1 MB.
     """
     try:
-        text = schema if isinstance(schema, str) else json.dumps(schema)
-        if len(text) > MOST_BYTES:
-            raise SchemaRefused("the schema is larger than 1 MB")
-        parsed = _parsed(text)
-        return Resolver().resolve(parsed, "", 0)
+        return Resolver().resolve(_parsed(schema), "", 0)
     except RecursionError as deep:
         raise SchemaRefused(f"the schema is nested deeper than {DEEPEST}") from deep
     except SchemaRefused:
@@ -82,8 +78,11 @@ def check_gate(schema: Mapping[str, Any] | str) -> None:
     shape_of(schema)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(schema: Mapping[str, Any] | str) -> Any:
     """JSON, or the bare name of a primitive."""
+    text = schema if isinstance(schema, str) else json.dumps(schema)
+    if len(text) > MOST_BYTES:
+        raise SchemaRefused("the schema is larger than 1 MB")
     return text if text in PRIMITIVES else json.loads(text)
 
 
@@ -107,14 +106,17 @@ class Resolver:
         kind = schema["type"]
         if not isinstance(kind, str):  # {"type": {"type": …}}
             return self.resolve(kind, namespace, depth + 1)
+        if kind in PRIMITIVES:
+            return _logical(schema, PRIMITIVES[kind])
+        return self._composite(kind, schema, namespace, depth)
+
+    def _composite(self, kind: str, schema: Any, namespace: str, depth: int) -> Shape:
         if kind in NAMED:
             return self._definition(kind, schema, namespace, depth)
         if kind == "array":
             return self._array(self.resolve(schema["items"], namespace, depth + 1))
         if kind == "map":
             return self._map(self.resolve(schema["values"], namespace, depth + 1))
-        if kind in PRIMITIVES:
-            return _logical(schema, PRIMITIVES[kind])
         return self._by_name(kind, namespace)
 
     def _count(self, more: int) -> None:

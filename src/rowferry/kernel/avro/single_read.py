@@ -1,9 +1,10 @@
 """Reads one value at a time in plain Python: for tiny batches, unions and very long arrays.
 
-Values are raw: numbers of days and microseconds, unscaled decimals, tuples for records, lists of
-(key, value) for maps, Avro-JSON text for unions.
+Values are raw, as pyarrow.array takes them: numbers of days and microseconds, tuples for records,
+lists of (key, value) for maps, Avro-JSON text for unions.
 """
 
+import decimal
 from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final
@@ -27,6 +28,7 @@ from rowferry.kernel.avro.shapes import (
     Union,
     Varint,
 )
+from rowferry.kernel.avro.single_write import EXACT
 
 Read = Callable[[bytes, int], tuple[Any, int]]  # message, position → value, position behind it
 
@@ -131,15 +133,15 @@ def _enum(shape: Enum) -> Read:
 
 
 def _decimal(shape: Decimal) -> Read:
-    limit = 10**shape.precision
+    limit, exponent = 10**shape.precision, -shape.arrow.scale
     read_digits = _read_bytes if shape.size is None else _fixed(shape.size)
 
-    def read(message: bytes, position: int) -> tuple[int, int]:
+    def read(message: bytes, position: int) -> tuple[decimal.Decimal, int]:
         data, position = read_digits(message, position)
         unscaled = int.from_bytes(data, signed=True)
         if not -limit < unscaled < limit:
             raise MalformedError(Reason.DECIMAL)
-        return unscaled, position
+        return decimal.Decimal(unscaled).scaleb(exponent, EXACT), position
 
     return read
 

@@ -1,5 +1,6 @@
 """Writes one value at a time in plain Python: for tiny batches and for unions."""
 
+import decimal
 from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final
@@ -25,6 +26,8 @@ from rowferry.kernel.avro.shapes import (
 )
 
 Write = Callable[[bytearray, Any], None]  # appends a raw value (see single_read) to the message
+
+EXACT: Final = decimal.Context(prec=200)  # more digits than any Arrow decimal and its scale
 
 
 def write_long(out: bytearray, number: int) -> None:
@@ -76,9 +79,10 @@ def _enum(shape: Enum) -> Write:
 
 
 def _decimal(shape: Decimal) -> Write:
-    limit, size = 10**shape.precision, shape.size
+    limit, size, scale = 10**shape.precision, shape.size, shape.arrow.scale
 
-    def write(out: bytearray, unscaled: int) -> None:
+    def write(out: bytearray, number: decimal.Decimal) -> None:
+        unscaled = int(number.scaleb(scale, EXACT))
         if not -limit < unscaled < limit:
             raise UnwritableError("a decimal is wider than its precision")
         if size is None:

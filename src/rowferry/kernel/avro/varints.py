@@ -5,13 +5,14 @@ apart (the halves of each pair of fields move toward or from each other), so tha
 bytes is needed. Words are little-endian: the first byte of the message is the lowest.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Words = NDArray[np.uint64]
-Numbers = NDArray[np.int64]
+# uint64 and int64: NumPy's stubs lose the width where a Python int takes part.
+Words = NDArray[Any]
+Numbers = NDArray[Any]
 
 CONTINUED: Final = 0x8080808080808080
 GROUPS: Final = 0x7F7F7F7F7F7F7F7F
@@ -38,7 +39,8 @@ def top_bits(words: Words) -> Numbers:
     that rounding to 53 bits cannot carry into the next power of two.
     """
     rounded = ((words & ~(words >> 1)) | 1).astype(np.float64)
-    return (rounded.view(np.int64) >> EXPONENT_SHIFT) - EXPONENT_BIAS
+    places: Numbers = (rounded.view(np.int64) >> EXPONENT_SHIFT) - EXPONENT_BIAS
+    return places
 
 
 def spread(words: Words) -> tuple[Words, Numbers]:

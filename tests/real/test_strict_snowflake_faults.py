@@ -57,7 +57,7 @@ def test_what_it_does_not_is_an_error_with_nothing_stored_and_helps_itself_next_
 
 
 @pytest.mark.usefixtures("quick_retries")
-@pytest.mark.parametrize("cloud", Cloud)
+@pytest.mark.parametrize("cloud", [Cloud.S3, Cloud.AZURE, Cloud.GCS])
 def test_expired_storage_credentials_are_fetched_anew(
     make_snowflake: MakeSnowflake, spooled: Path, cloud: Cloud
 ) -> None:
@@ -67,6 +67,20 @@ def test_expired_storage_credentials_are_fetched_anew(
         assert put(cursor, spooled) == "UPLOADED"
     assert fake.faults.pending == []
     assert fake.files()[NAME].uploads == 1
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_an_expired_access_token_of_google_cloud_needs_a_new_put(
+    make_snowflake: MakeSnowflake, spooled: Path
+) -> None:
+    # 4.8.1 fetches new credentials and goes on with the old token until its attempts are spent
+    fake = make_snowflake(cloud=Cloud.GCS_TOKEN)
+    with connect(fake) as connection, connection.cursor() as cursor:
+        fake.faults.next("expired_credentials")
+        with pytest.raises(Error):
+            put(cursor, spooled)
+        assert fake.files() == {}
+        assert put(cursor, spooled) == "UPLOADED"
 
 
 def test_success_without_an_object_shows_only_in_list(

@@ -29,7 +29,7 @@ def spooled(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("encryption", Encryption)
-@pytest.mark.parametrize("cloud", [Cloud.S3, Cloud.AZURE])
+@pytest.mark.parametrize("cloud", [Cloud.S3, Cloud.AZURE, Cloud.GCS_TOKEN])
 def test_a_name_that_is_there_is_skipped_and_its_bytes_stay(
     make_snowflake: MakeSnowflake, spooled: Path, cloud: Cloud, encryption: Encryption
 ) -> None:
@@ -45,7 +45,7 @@ def test_a_name_that_is_there_is_skipped_and_its_bytes_stay(
     assert (file.contents, file.uploads) == (b"seven rows", 1)
 
 
-def test_google_cloud_overwrites_whatever_the_statement_says(
+def test_google_cloud_with_presigned_urls_overwrites_whatever_the_statement_says(
     make_snowflake: MakeSnowflake, spooled: Path
 ) -> None:
     fake = make_snowflake(cloud=Cloud.GCS)

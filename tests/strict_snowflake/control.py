@@ -84,7 +84,11 @@ class Control:
         return self._account.authenticate(data, self._clock.now())
 
     def _renew(self, request: Request) -> Reply:
-        session = self._sessions.renew(_token(request))
+        try:
+            session = self._sessions.renew(_token(request))
+        except Refused as refused:
+            # 5.x reads whatever stands in `data` as new tokens
+            return failure(refused.code, refused.message, has_data=False)
         data = {
             "sessionToken": session.token,
             "masterToken": session.master_token,
@@ -192,6 +196,7 @@ def _new_session(
         schema=_upper(query.get("schemaName")),
         warehouse=_upper(query.get("warehouse")),
         roles=frozenset(r.upper() for r in roles),
+        client_major=int(str(data.get("CLIENT_APP_VERSION") or "4").partition(".")[0]),
         autocommit=str(parameters.get("AUTOCOMMIT", True)).upper() == "TRUE",
         parameters={name.upper(): str(value) for name, value in parameters.items()},
     )

@@ -30,11 +30,11 @@ def json_reply(document: dict[str, Any], status: int = 200) -> Reply:
     return Reply(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
 
 
-def failure(code: str, message: str, *, sqlstate: str = "08004") -> Reply:
+def failure(code: str, message: str, *, sqlstate: str = "08004", has_data: bool = True) -> Reply:
     """What Snowflake answers when it answers no; the status is 200."""
     return json_reply(
         {
-            "data": {"errorCode": code, "sqlState": sqlstate, "nextAction": None},
+            "data": {"errorCode": code, "sqlState": sqlstate} if has_data else None,
             "code": code,
             "message": message,
             "success": False,

@@ -25,6 +25,7 @@ REGIONS = {
     Cloud.S3: "AWS_US_EAST_1",
     Cloud.AZURE: "AZURE_WESTEUROPE",
     Cloud.GCS: "GCP_EUROPE_WEST4",
+    Cloud.GCS_TOKEN: "GCP_EUROPE_WEST4",
 }
 GRANT_COLUMNS = [
     (n, TEXT) for n in ("created_on", "privilege", "granted_on", "name", "grantee_name")

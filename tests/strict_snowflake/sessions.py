@@ -32,6 +32,7 @@ class Session:
     warehouse: str | None
     autocommit: bool
     roles: frozenset[str] = frozenset()
+    client_major: int = 4  # the connector's major version
     token: str = ""
     expires_at: float = 0.0
     master_token: str = ""

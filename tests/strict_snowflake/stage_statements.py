@@ -5,13 +5,12 @@ from email.utils import formatdate
 from functools import singledispatchmethod
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 from strict_snowflake import statements as st
 from strict_snowflake.results import FIXED, TEXT, query_id, rows_answer, status_answer
 from strict_snowflake.sessions import Session
+from strict_snowflake.stage_info import StageInfo
 from strict_snowflake.stages import Cloud, Encryption, SqlError, Stage, Stages, StoredFile
-from strict_snowflake.storage import ROOTS, stage_info
 
 LIST_COLUMNS = [("name", TEXT), ("size", FIXED), ("md5", TEXT), ("last_modified", TEXT)]
 SHOW_COLUMNS = [
@@ -34,7 +33,7 @@ class StageStatements:
 
     def __init__(self, stages: Stages, authority: str, *, multipart_threshold: int) -> None:
         self._stages = stages
-        self._authority = authority
+        self._info = StageInfo(stages, authority)
         self._threshold = multipart_threshold
 
     def run(self, session: Session, statement: st.Statement) -> dict[str, Any]:
@@ -47,11 +46,13 @@ class StageStatements:
     @_run.register
     def _put(self, put: st.Put, session: Session) -> dict[str, Any]:
         stage = self.find(session, put.to.stage, "WRITE")
-        info = stage_info(self._stages, stage, put.to.path, self._authority)
+        info = self._info.of(session, stage, put.to.path)
         if self._stages.cloud is Cloud.GCS:
             folder = put.to.path.rstrip("/")
             name = PurePosixPath(put.source).name
-            info["presignedUrl"] = self._presigned(stage, f"{folder}/{name}" if folder else name)
+            info["presignedUrl"] = self._info.presigned_url(
+                stage, f"{folder}/{name}" if folder else name
+            )
         return {
             "command": "UPLOAD",
             "src_locations": [put.source],
@@ -76,13 +77,13 @@ class StageStatements:
             "command": "DOWNLOAD",
             "src_locations": [file.name for file in files],
             "localLocation": get.folder,
-            "stageInfo": stage_info(self._stages, stage, "", self._authority),
+            "stageInfo": self._info.of(session, stage, ""),
             "encryptionMaterial": [material] * len(files) if material else [],
             "parallel": 4,
             "queryId": query_id(),
         }
         if self._stages.cloud is Cloud.GCS:
-            data["presignedUrls"] = [self._presigned(stage, file.name) for file in files]
+            data["presignedUrls"] = [self._info.presigned_url(stage, file.name) for file in files]
         return data
 
     @_run.register
@@ -209,11 +210,6 @@ class StageStatements:
         stage.require(session.role, privilege)
         return stage
 
-    def _presigned(self, stage: Stage, name: str) -> str:
-        token = self._stages.lend(stage)
-        path = quote(f"{ROOTS[Cloud.GCS]}/{stage.bucket}/{name}")
-        return f"https://{self._authority}/{path}?X-Goog-Signature={token}"
-
 
 def matching(stage: Stage, prefix: str, pattern: str | None) -> list[StoredFile]:
     """Files whose names begin with the path; PATTERN is for the whole path, as Snowflake's is."""
@@ -226,4 +222,8 @@ def matching(stage: Stage, prefix: str, pattern: str | None) -> list[StoredFile]
 def _material(stage: Stage) -> dict[str, Any] | None:
     if stage.encryption is Encryption.SSE:
         return None
-    return {"queryStageMasterKey": stage.master_key, "queryId": query_id(), "smkId": 92019681909886}
+    return {
+        "queryStageMasterKey": stage.master_key,
+        "queryId": query_id(),
+        "smkId": "92019681909886",
+    }

@@ -17,7 +17,8 @@ class Cloud(StrEnum):
 
     S3 = "S3"
     AZURE = "AZURE"
-    GCS = "GCS"
+    GCS = "GCS"  # with presigned URLs, which 4.x clients cannot ask whether a file is there
+    GCS_TOKEN = "GCS_TOKEN"  # with access tokens, as newer accounts have it
 
 
 class Encryption(StrEnum):

@@ -36,17 +36,14 @@ class Storage:
             return Reply(404)
         cloud, bucket, name = place
         if not self._stages.opens(_token(cloud, request), bucket):
-            return _stale(cloud)
+            return _stale(cloud, request)
         # A dropped stage's keys still open its bucket: uploads succeed and are seen by nobody.
         stage = self._stages.in_bucket(bucket)
         if request.verb in ("GET", "HEAD"):
             return self._read(request, stage.files.get(name) if stage else None)
-        target = None if loses_object else stage
-        if cloud is Cloud.S3:
-            return self._write_s3(request, target, name)
-        if cloud is Cloud.AZURE:
-            return self._write_azure(request, target, name)
-        return self._write(request, target, name, request.body)
+        if stage and name in stage.files and _only_if_absent(request):
+            return Reply(412, _error("PreconditionFailed"))
+        return self._write(request, cloud, None if loses_object else stage, name)
 
     def _read(self, request: Request, file: StoredFile | None) -> Reply:
         if file is None:
@@ -58,7 +55,14 @@ class Storage:
             return Reply(206, file.stored[int(wanted[1]) : end], headers)
         return Reply(200, file.stored, headers)
 
-    def _write(
+    def _write(self, request: Request, cloud: Cloud, stage: Stage | None, name: str) -> Reply:
+        if cloud is Cloud.S3:
+            return self._write_s3(request, stage, name)
+        if cloud is Cloud.AZURE:
+            return self._write_azure(request, stage, name)
+        return self._write_whole(request, stage, name, request.body)
+
+    def _write_whole(
         self, request: Request, stage: Stage | None, name: str, body: bytes, parts: int = 1
     ) -> Reply:
         headers = {k: v for k, v in request.headers.items() if k.startswith(METADATA)}
@@ -83,7 +87,7 @@ class Storage:
             }
             return Reply(200, _upload_begun(name, upload))
         if "uploadId" not in query:
-            return self._write(request, stage, name, request.body)
+            return self._write_whole(request, stage, name, request.body)
         upload = query["uploadId"]
         if upload not in self._parts:
             return Reply(404, _error("NoSuchUpload"))
@@ -94,7 +98,7 @@ class Storage:
         parts, metadata = self._parts.pop(upload), self._begun.pop(upload)
         if request.verb == "DELETE":
             return Reply(204)
-        numbers = [e.text or "" for e in ET.fromstring(request.body).iter("PartNumber")]
+        numbers = [e.text or "" for e in ET.fromstring(request.body).findall(".//{*}PartNumber")]
         body = b"".join(parts[number] for number in numbers)
         done = self._store(stage, name, body, metadata, len(numbers))
         return Reply(200, b"<CompleteMultipartUploadResult/>", done.headers)
@@ -108,24 +112,33 @@ class Storage:
         body, parts = request.body, 1
         if kind == "blocklist":
             blocks = self._parts.pop(request.path, {})
-            latest = [e.text or "" for e in ET.fromstring(request.body).iter("Latest")]
+            latest = [e.text or "" for e in ET.fromstring(request.body).findall(".//{*}Latest")]
             body, parts = b"".join(blocks[block] for block in latest), len(latest)
-        return Reply(201, b"", self._write(request, stage, name, body, parts).headers)
+        return Reply(201, b"", self._write_whole(request, stage, name, body, parts).headers)
+
+
+def _only_if_absent(request: Request) -> bool:
+    """Conditions that newer clients set for OVERWRITE = FALSE."""
+    headers = request.headers
+    return headers.get("if-none-match") == "*" or headers.get("x-goog-if-generation-match") == "0"
 
 
 def _token(cloud: Cloud, request: Request) -> str:
     if cloud is Cloud.S3:
         return request.headers.get("x-amz-security-token", "")
-    return request.query.get("sig" if cloud is Cloud.AZURE else "X-Goog-Signature", "")
+    if cloud is Cloud.AZURE:
+        return request.query.get("sig", "")
+    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return request.query.get("X-Goog-Signature", bearer)
 
 
-def _stale(cloud: Cloud) -> Reply:
+def _stale(cloud: Cloud, request: Request) -> Reply:
     """What each cloud says of credentials that have expired."""
     if cloud is Cloud.S3:
         return Reply(400, _error("ExpiredToken"))
     if cloud is Cloud.AZURE:
         return Reply(403, reason="Server failed to authenticate the request.")
-    return Reply(400, _error("ExpiredToken"))
+    return Reply(400 if "X-Goog-Signature" in request.query else 401, _error("ExpiredToken"))
 
 
 def _error(code: str) -> bytes:
@@ -138,49 +151,3 @@ def _upload_begun(name: str, upload: str) -> bytes:
     for tag, text in (("Bucket", "bucket"), ("Key", name), ("UploadId", upload)):
         ET.SubElement(root, tag).text = text
     return ET.tostring(root)
-
-
-def stage_info(stages: Stages, stage: Stage, path: str, authority: str) -> dict[str, object]:
-    """`stageInfo` of a PUT's or GET's answer, pointing the client's storage code at this server.
-
-    authority: host:port of the TLS listener. The S3 client forms https://<bucket>.<endPoint>/<path>
-    and the Azure client https://<account>.blob.<endPoint>/<container>/<path>; the parts are cut so
-    that both end on the loopback address.
-    """
-    folder = f"{stage.bucket}/{path}"
-    token = stages.lend(stage)
-    if stages.cloud is Cloud.S3:
-        head, _, tail = authority.rpartition(".")
-        return {
-            "locationType": "S3",
-            "location": f"{head}/{ROOTS[Cloud.S3]}/{folder}",
-            "path": f"{ROOTS[Cloud.S3]}/{folder}",
-            "region": "us-east-1",
-            "endPoint": tail,
-            "storageAccount": None,
-            "isClientSideEncrypted": stage.encryption == "SNOWFLAKE_FULL",
-            "creds": {
-                "AWS_KEY_ID": "FAKEKEY",
-                "AWS_SECRET_KEY": secrets.token_hex(20),
-                "AWS_TOKEN": token,
-            },
-        }
-    if stages.cloud is Cloud.AZURE:
-        return {
-            "locationType": "AZURE",
-            "location": folder,
-            "path": folder,
-            "region": "westeurope",
-            "endPoint": "fake",
-            "storageAccount": f"{authority}/azure",
-            "isClientSideEncrypted": stage.encryption == "SNOWFLAKE_FULL",
-            "creds": {"AZURE_SAS_TOKEN": f"sv=2026-01-01&sig={token}"},
-        }
-    return {
-        "locationType": "GCS",
-        "location": folder,
-        "path": folder,
-        "region": "EUROPE-WEST4",
-        "isClientSideEncrypted": stage.encryption == "SNOWFLAKE_FULL",
-        "creds": {},
-    }

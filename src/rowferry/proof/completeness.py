@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from rowferry.config import Settings
+from rowferry.proof.database import connect
 from rowferry.proof.records import RecordReader, Shape, UnreadableRecord
 from rowferry.proof.tables import Hash, Latest, TableReader, Versions
 from rowferry.proof.topic import Log, Record, TopicReader
@@ -30,8 +31,6 @@ class TableCheck:
     """
 
     def __init__(self, settings: Settings, table: str, newest: Shape | None) -> None:
-        from rowferry.flow.capture.postgres import connect
-
         where = settings.of(table).filter or settings.filter
         self._open: Callable[[], TableReader] = lambda: TableReader(connect(settings), table, where)
         self.table = table

@@ -11,20 +11,11 @@ from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named like a module
-from psycopg2.extensions import new_type, register_type, string_types
 
 from rowferry.proof.records import Shape
 
 _CELL_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError)
 _FETCH_ROWS = 5000
-_SESSION = (
-    "SET TimeZone = 'UTC'",
-    "SET DateStyle = 'ISO, YMD'",
-    "SET IntervalStyle = 'iso_8601'",
-    "SET extra_float_digits = 1",
-    "SET bytea_output = 'hex'",
-    "SET statement_timeout = 0",
-)
 _MONEY = "money"
 _KEY_QUERY = """
     SELECT a.attname FROM pg_index i
@@ -46,11 +37,7 @@ class TableReader:
     def __init__(self, connection: Connection, qualified: str, where: str | None) -> None:
         self._connection, self._where = connection, where
         self._schema, _, self._name = qualified.partition(".")
-        raw = new_type(tuple(string_types), "RAW", lambda value, _cursor: value)
-        register_type(raw, connection)
         with connection.cursor() as cursor:
-            for statement in _SESSION:
-                cursor.execute(statement)
             quoted = sql.Identifier(self._schema, self._name).as_string(cursor)
             cursor.execute(_KEY_QUERY, (quoted,))
             self.key = tuple(str(name) for (name,) in cursor.fetchall())

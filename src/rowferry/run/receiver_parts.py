@@ -27,6 +27,7 @@ from rowferry.run.uploads import Uploads
 
 _STREAMING_SHARE = 0.75  # of MAX_AGE_SECONDS until a file is closed; the rest is for its upload
 _CLOSE_SECONDS = 2.0
+_NOWHERE = "_/"  # no name of ours begins so
 
 
 @dataclass(slots=True)
@@ -106,6 +107,8 @@ def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
         dead_letters.write if dead_letters is not None else None,
     )
     stage = open_stage(settings)
+    for _ in stage.list(_NOWHERE):  # a wrong password or a missing stage is told at once
+        break
     entry = Entry(
         stage,
         format_.fingerprint,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from rowferry.types import Kind, Wire
+from rowferry.types import Kind, Wire, avro_name
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -38,7 +38,7 @@ def octets_of(wire: Wire, value: Any) -> bytes | None:
     if wire.element is not None:
         return array_of(wire.element, wire.depth, value)
     if wire.kind is Kind.COMPOSITE:
-        fields = (prefixed(octets_of(field, value[field.name])) for field in wire.fields)
+        fields = (prefixed(octets_of(field, value[name])) for name, field in inside(wire))
         return struct.pack(">i", len(wire.fields)) + b"".join(bytes(4) + field for field in fields)
     if wire.kind is Kind.HSTORE:
         parts = [
@@ -46,6 +46,11 @@ def octets_of(wire: Wire, value: Any) -> bytes | None:
         ]
         return struct.pack(">i", len(value)) + b"".join(parts)
     return PACKERS[wire.kind](value)
+
+
+def inside(composite: Wire) -> list[tuple[str, Wire]]:
+    """The fields by the names that they have in columns."""
+    return [(avro_name(field.name), field) for field in composite.fields]
 
 
 def array_of(element: Wire, depth: int, value: list[Any], lower_bound: int = 1) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from copy_bytes import inside
 from rowferry.types import Kind, Wire
 
 LONG_MAX = 2**63 - 1
@@ -40,7 +41,7 @@ def present(wire: Wire) -> st.SearchStrategy[Any]:
             lambda sizes: arrays_of(wire.element, sizes)
         ) | st.just([])
     if wire.kind is Kind.COMPOSITE:
-        return st.fixed_dictionaries({field.name: values_of(field) for field in wire.fields})
+        return st.fixed_dictionaries({name: values_of(field) for name, field in inside(wire)})
     if wire.kind is Kind.HSTORE:
         return st.dictionaries(TEXT, st.none() | TEXT, max_size=3).map(lambda d: list(d.items()))
     if wire.kind is Kind.NUMERIC:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copy_bytes import copy_of
+from copy_bytes import copy_of, inside
 from rowferry.kernel.copy import CopyReader
 from rowferry.kernel.lines import encode_lines
 from rowferry.types import Kind, Wire
@@ -33,7 +33,7 @@ def expected(wire: Wire, value: Any) -> Any:
     if wire.element is not None:
         return [expected(wire if isinstance(v, list) else wire.element, v) for v in value]
     if wire.kind is Kind.COMPOSITE:
-        return {field.name: expected(field, value[field.name]) for field in wire.fields}
+        return {name: expected(field, value[name]) for name, field in inside(wire)}
     if wire.kind is Kind.HSTORE:
         return dict(value)
     return scalar(wire, value)

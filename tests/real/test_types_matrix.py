@@ -15,7 +15,7 @@ from rowferry.kernel.copy import CopyReader
 from rowferry.kernel.copy_cells import Uncarriable
 from rowferry.kernel.lines import encode_lines
 from rowferry.model import Column
-from rowferry.types import TEXT_SETTINGS, Kind, Wire, avro_of, select_expression, wire_of
+from rowferry.types import TEXT_SETTINGS, Kind, Wire, avro_name, avro_of, select_expression, wire_of
 from type_literals import LITERALS, PREPARATION, WITHOUT_EQUALITY
 
 pytestmark = pytest.mark.real
@@ -108,7 +108,7 @@ def literal_of(wire: Wire, value: Any) -> str | None:
     if wire.element is not None:
         return "{" + ",".join(item_of(wire, item) for item in value) + "}"
     if wire.kind is Kind.COMPOSITE:
-        fields = (quoted(literal_of(f, value[f.name]), "") for f in wire.fields)
+        fields = (quoted(literal_of(f, value[avro_name(f.name)]), "") for f in wire.fields)
         return "(" + ",".join(fields) + ")"
     if wire.kind is Kind.HSTORE:
         return ",".join(f"{quoted(k, '')}=>{quoted(v, 'NULL')}" for k, v in value.items())

@@ -38,8 +38,8 @@ VALUES: dict[str, list[Any]] = {
     "timestamptz": [0, LONG_MAX, -LONG_MAX - 1, 1],
     "ints": [[], [1, None, 3], [7] * 300],
     "texts": [[["a", None], ["", "d"]], []],
-    "place": [{"id": 1, "the name": None}, {"id": None, "the name": "x"}],
-    "places": [[{"id": 1, "the name": "y"}, None], []],
+    "place": [{"id": 1, "the_x20_name": None}, {"id": None, "the_x20_name": "x"}],
+    "places": [[{"id": 1, "the_x20_name": "y"}, None], []],
     "hstore": [[("k", "v"), ("n", None)], []],
 }
 

@@ -6,11 +6,15 @@ from typing import Any
 import fastavro
 import pytest
 
+from copy_bytes import copy_of
 from rowferry.config import Settings
 from rowferry.errors import ConfigError
 from rowferry.flow.encode.schema import key_schema, record_name_of, value_schema
+from rowferry.kernel.avro import AvroCodec
+from rowferry.kernel.copy import CopyReader
 from rowferry.model import Table
-from wires import NESTED, PRODUCTS, SCALARS, column
+from rowferry.types import restored, wire_of
+from wires import NESTED, PLACE, PRODUCTS, SCALARS, column
 
 REQUIRED: dict[str, Any] = {
     "postgres_user": "u",
@@ -103,3 +107,30 @@ def test_a_column_named_like_a_metadata_field_is_refused_with_the_setting_to_cha
     assert refused.value.exit_code == 2
     renamed = settings(metadata="_op=_operation, _offset")
     assert value_schema(table, renamed)["fields"][-1]["name"] == "_op"
+
+
+def test_columns_have_the_types_that_the_codec_has_for_the_schema() -> None:
+    columns = (*SCALARS, *NESTED)
+    schema = value_schema(Table(1, "s", "t", columns, ("int8",)), settings())
+    assert AvroCodec(schema).arrow_schema.types == [wire_of(each).arrow_type for each in columns]
+
+
+def test_decoded_batches_get_their_names_back_inside_composites_too() -> None:
+    # GIVEN columns and fields whose names Avro does not allow
+    columns = (column("a place", "place", 5, fields=PLACE.fields), *NESTED)
+    schema = value_schema(Table(1, "s", "t", columns, ("a place",)), settings())
+    wires = [wire_of(each) for each in columns]
+    values: list[Any] = [{"id": 1, "the_x20_name": "x"}, [1], [["a"]], None]
+    rows: list[list[Any]] = [
+        [*values, [{"id": 2, "the_x20_name": "y"}, None], [("k", None)]],
+        [None] * 6,
+    ]
+    codec = AvroCodec(schema)
+    named = CopyReader(wires).read(copy_of(wires, rows)).rename_columns(codec.arrow_schema.names)
+    # WHEN they went through Avro
+    decoded = restored(codec.decode(codec.encode(named, 1)).batch, schema)
+    # THEN names are PostgreSQL's, and values as before
+    assert decoded.schema.names == [each.name for each in columns]
+    assert decoded.column(0).to_pylist() == [{"id": 1, "the name": "x"}, None]
+    assert decoded.column(4).to_pylist() == [[{"id": 2, "the name": "y"}, None], None]
+    assert decoded.column(5).to_pylist() == [[("k", None)], None]

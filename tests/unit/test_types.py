@@ -113,7 +113,9 @@ def test_a_domain_is_its_base_type() -> None:
 
 def test_an_array_nests_as_deep_as_it_is_declared() -> None:
     one = column("c", "integer[]", 1007, element_oid=23, dimensions=2)
-    assert wire_of(one).arrow_type == pa.list_(pa.list_(pa.int32()))
+    assert wire_of(one).arrow_type == pa.list_(
+        pa.field("item", pa.list_(pa.int32()), nullable=False)
+    )
     items = {"type": "array", "items": ["null", "int"]}
     assert avro_of(one) == {"type": "array", "items": items}
 

@@ -1,7 +1,6 @@
-"""The mapping table, one place: PostgreSQL type → how it is read, its Arrow type, its Avro type."""
+"""PostgreSQL type → how it is read, and its Arrow and Avro types: the mapping table."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -9,9 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from rowferry.model import Column
+from rowferry.types.names import avro_name, named
 
-NAME_PROPERTY = "rowferry.name"  # of an Avro field or record: the name that PostgreSQL has
-KEY_PROPERTY = "rowferry.key"  # of a value schema: the key's column names, in key order
 MOST_DIGITS = 76  # of a decimal256; more digits travel as text
 TEXT_SETTINGS = {
     "client_encoding": "UTF8",
@@ -160,25 +158,6 @@ def decimal_digits(type_mod: int) -> tuple[int, int] | None:
     return (precision, scale) if fits else None
 
 
-def avro_name(name: str) -> str:
-    """A name that Avro allows, another one for each name: `unit price` → `unit_x20_price`."""
-    plain = re.sub(r"_(?=x[0-9a-f]+(?:_|[^A-Za-z0-9_]))", "_x5f_", name)  # looks like an escape
-    valid = re.sub(r"[^A-Za-z0-9_]", lambda found: f"_x{ord(found[0]):x}_", plain)
-    return f"_x{ord(valid[0]):x}_{valid[1:]}" if valid[:1].isdigit() else valid
-
-
-def original_name(named: Mapping[str, Any]) -> str:
-    """The name that PostgreSQL has for an Avro field or record."""
-    return str(named.get(NAME_PROPERTY, named["name"]))
-
-
-def named(name: str, **rest: Any) -> dict[str, Any]:
-    """An Avro field or record of a PostgreSQL name, which is kept where Avro does not allow it."""
-    valid = avro_name(name)
-    kept = {} if valid == name else {NAME_PROPERTY: name}
-    return {"name": valid, **rest, **kept}
-
-
 def _scalar(name: str, oid: int, type_mod: int) -> Wire:
     if oid == _NUMERIC and (digits := decimal_digits(type_mod)):
         return Wire(name, Kind.NUMERIC, _decimal(*digits))
@@ -207,9 +186,9 @@ def _array(column: Column) -> Wire:
     depth = max(1, column.dimensions)
     if _casts(element) and not element.cast:  # composites cannot be taken apart in an array
         return Wire(column.name, Kind.TEXT, pa.utf8(), cast="text")
-    arrow_type = element.arrow_type
-    for _ in range(depth):
-        arrow_type = pa.list_(arrow_type)
+    arrow_type = pa.list_(element.arrow_type)
+    for _ in range(depth - 1):  # an array inside an array is never NULL
+        arrow_type = pa.list_(pa.field("item", arrow_type, nullable=False))
     cast = f"{element.cast}[]" if element.cast else ""
     plain = replace(element, cast="")
     return Wire(column.name, Kind.ARRAY, arrow_type, cast, element=plain, depth=depth)
@@ -217,7 +196,7 @@ def _array(column: Column) -> Wire:
 
 def _composite(column: Column) -> Wire:
     fields = tuple(wire_of(field) for field in column.fields)
-    arrow_type = pa.struct([pa.field(field.name, field.arrow_type) for field in fields])
+    arrow_type = pa.struct([pa.field(avro_name(each.name), each.arrow_type) for each in fields])
     return Wire(column.name, Kind.COMPOSITE, arrow_type, fields=fields)
 
 

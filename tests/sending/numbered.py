@@ -35,7 +35,9 @@ def rows_of(table: Table, first: int, last: int, note: str | None = "n") -> Rows
 class NumberedCapture:
     """Gives `total` rows a table, `slice_rows` a slice and a tick; then nothing."""
 
-    def __init__(self, settings: Settings, total: int, *, slice_rows: int, large_at: int = -1):
+    def __init__(
+        self, settings: Settings, total: int, *, slice_rows: int, large_at: int = -1
+    ) -> None:
         self.pause_seconds = 0.01
         self._tables = {name: table_of(name) for name in settings.tables}
         self._total, self._slice_rows, self._large_at = total, slice_rows, large_at
@@ -50,9 +52,7 @@ class NumberedCapture:
     def open(self, progress: Mapping[str, Mapping[str, bytes]]) -> tuple[Table, ...]:
         self.opened_with.append(progress)
         self._offered = None
-        self._sent = {
-            name: int(progress.get(name, {}).get("count", b"0")) for name in self._tables
-        }
+        self._sent = {name: int(progress.get(name, {}).get("count", b"0")) for name in self._tables}
         return tuple(self._tables.values())
 
     def tick(self) -> Iterator[Slice]:

@@ -11,21 +11,18 @@ from pathlib import Path
 from rowferry.errors import RowferryError, Transient
 from rowferry.model import Slice, Table
 from rowferry.run.sender import Sender
-from rowferry.run.sender_parts import PollingCapture, assemble
+from rowferry.run.sender_parts import PollingCapture, Unobserved, assemble
 from rowferry.sources import load_settings
 from rowferry.stop import Stop
 from sending.numbered import NumberedCapture
 
 
-class Telling:
-    def opened(self, capture: PollingCapture, tables: tuple[Table, ...]) -> None:
+class Telling(Unobserved):
+    def opened(self, _capture: PollingCapture, _tables: tuple[Table, ...]) -> None:
         print("opened", flush=True)
 
-    def committed(self, piece: Slice, seconds: float) -> None:
+    def committed(self, piece: Slice, _seconds: float) -> None:
         print(f"sent {piece.progress[0].value!r}", flush=True)
-
-    def ticked(self, seconds: float) -> None:
-        pass
 
     def failed(self, error: Transient) -> None:
         print(f"failed {error}", flush=True)
@@ -38,9 +35,7 @@ def main() -> int:
     size = int(os.environ["NUMBERED_SLICE"])
     stop = Stop()
     stop.listen(on_second=lambda: os._exit(130))
-    parts = assemble(
-        settings, stop, lambda tables: NumberedCapture(tables, total, slice_rows=size)
-    )
+    parts = assemble(settings, stop, lambda tables: NumberedCapture(tables, total, slice_rows=size))
     try:
         Sender(settings, stop, parts, Telling()).run(once="--once" in sys.argv)
     except RowferryError as error:

@@ -1,4 +1,4 @@
-"""Reads a topic as a consumer of another make would: read_committed, fastavro, ids by plain HTTP."""
+"""Reads a topic as a foreign consumer would: read_committed, fastavro, ids by HTTP."""
 
 import base64
 import io
@@ -23,7 +23,9 @@ class Record:
     schema_id: int
 
 
-def read_topic(settings: Settings, topic: str, *, isolation: str = "read_committed") -> list[Record]:
+def read_topic(
+    settings: Settings, topic: str, *, isolation: str = "read_committed"
+) -> list[Record]:
     """All committed records of the topic, partition by partition, in offset order."""
     consumer = Consumer(
         {
@@ -43,7 +45,9 @@ def read_topic(settings: Settings, topic: str, *, isolation: str = "read_committ
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
         consumer.assign([TopicPartition(topic, one, OFFSET_BEGINNING) for one in partitions])
-        found, ended, deadline = [], set(), time.monotonic() + 60
+        found: list[Record] = []
+        ended: set[int | None] = set()
+        deadline = time.monotonic() + 60
         while len(ended) < len(partitions):
             assert time.monotonic() < deadline, "an open transaction hides the end"
             for message in consumer.consume(1000, 0.2):
@@ -62,7 +66,8 @@ def secret(value: Any) -> str:
 
 def _record(settings: Settings, message: Any, schemas: dict[int, Any]) -> Record:
     framed = message.value()
-    value, schema_id = None, 0
+    value: Any = None
+    schema_id = 0
     if framed is not None:
         assert framed[0] == 0
         schema_id = int.from_bytes(framed[1:5], "big")

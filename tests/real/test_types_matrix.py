@@ -8,15 +8,28 @@ from typing import Any
 
 import fastavro
 import psycopg2
+import pyarrow as pa
 import pytest
 
 from fix_stack import Database
+from rowferry.kernel.avro import AvroCodec
 from rowferry.kernel.copy import CopyReader
 from rowferry.kernel.copy_cells import Uncarriable
 from rowferry.kernel.lines import encode_lines
 from rowferry.model import Column
-from rowferry.types import TEXT_SETTINGS, Kind, Wire, avro_name, avro_of, select_expression, wire_of
+from rowferry.types import (
+    TEXT_SETTINGS,
+    Kind,
+    Wire,
+    avro_name,
+    avro_of,
+    restored,
+    select_expression,
+    wire_of,
+)
 from type_literals import LITERALS, PREPARATION, WITHOUT_EQUALITY
+
+VALID_TO_ORIGINAL = (b"the_x20_name", b"the name")
 
 pytestmark = pytest.mark.real
 
@@ -146,12 +159,22 @@ def ad_or_bc(text: str) -> str:
     return f"{year:04d}{found[2]}" if year > 0 else f"{1 - year:04d}{found[2]} BC"
 
 
-def lines_of(wire: Wire, chunks: list[bytes]) -> list[Any]:
-    lines, bounds = encode_lines(CopyReader([wire]).read(chunks))
+def lines_of(column: Column, chunks: list[bytes]) -> list[Any]:
+    """The lines of what COPY sent, that went through Avro too: few rows and many."""
+    batch = CopyReader([wire_of(column)]).read(chunks)
+    lines, bounds = encode_lines(batch)
+    field = {"name": "value", "type": ["null", avro_of(column, "a.b")], "default": None}
+    schema = {"type": "record", "name": "a.b", "fields": [field]}
+    codec = AvroCodec(schema)
+    for copies in (1, 50):
+        decoded = codec.decode(codec.encode(pa.concat_batches([batch] * copies), 1))
+        assert decoded.bad == {}
+        again = restored(decoded.batch, schema)
+        assert bytes(encode_lines(again)[0]) == bytes(lines).replace(*VALID_TO_ORIGINAL) * copies
     texts = bytes(lines).decode().split("\n")[:-1]
     assert len(texts) == len(bounds) - 1
     return [
-        json.loads(text, parse_int=str, parse_float=str, parse_constant=refuse) for text in texts
+        json.loads(line, parse_int=str, parse_float=str, parse_constant=refuse) for line in texts
     ]
 
 
@@ -163,9 +186,10 @@ def refuse(constant: str) -> None:
 def test_every_value_comes_back_from_its_line_unchanged(session: Session, pg_type: str) -> None:
     # GIVEN a table with boundary values of one type, and a NULL
     literals = LITERALS[pg_type]
-    wire = wire_of(session.fill(pg_type, literals))
-    # WHEN COPY's bytes are read and written as lines
-    lines = lines_of(wire, session.copy(wire))
+    column = session.fill(pg_type, literals)
+    wire = wire_of(column)
+    # WHEN COPY's bytes are read, sent through Avro and written as lines
+    lines = lines_of(column, session.copy(wire))
     # THEN PostgreSQL takes each back as the value that it was
     assert len(lines) == len(literals) + 1
     assert lines[-1] == {"value": None}

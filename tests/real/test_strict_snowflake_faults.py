@@ -191,6 +191,22 @@ def test_statements_fail_or_meet_an_unavailable_service_as_scripted(
         assert cursor.execute("LIST @product_ingestion_stage").fetchall() == []
 
 
+def test_a_service_that_never_answers_is_left_to_the_clients_deadline(
+    strict_snowflake: StrictSnowflake,
+) -> None:
+    fake = strict_snowflake
+    with connect(fake, socket_timeout=1, network_timeout=2) as connection:
+        fake.faults.next("query_black_hole", times=5, matching="LIST")
+        started = time.monotonic()
+        with connection.cursor() as cursor, pytest.raises(Error):
+            cursor.execute("LIST @product_ingestion_stage")
+        assert 1 <= time.monotonic() - started < 10
+    fake.faults.next("login_black_hole", times=5)
+    with pytest.raises(Error):
+        connect(fake, socket_timeout=1, login_timeout=1, network_timeout=1)
+    assert fake.logins[-1].error_code == "no answer"
+
+
 def test_a_fault_that_is_not_known_is_refused_when_scripted(
     strict_snowflake: StrictSnowflake,
 ) -> None:

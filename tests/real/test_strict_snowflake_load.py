@@ -294,3 +294,15 @@ def test_values_come_back_in_their_types(cursor: Any) -> None:
     assert (row[0], row[1], row[2], row[3]) == (1234567890123456789, Decimal("1.2345"), 0.5, True)
     assert (str(row[4]), row[5].microsecond) == ("2026-11-24", 1)
     assert (json.loads(row[6]), row[7]) == ({"a": [1]}, "x")
+
+
+def test_a_copy_must_say_that_its_files_are_json(fake: StrictSnowflake, cursor: Any) -> None:
+    stage_rows(fake, "a.json.gz", {"id": 1})
+    cursor.execute("CREATE TABLE raw (v VARIANT)")
+    with pytest.raises(Error, match="CSV"):
+        cursor.execute(f"COPY INTO raw FROM {STAGE}")
+    named = f"COPY INTO raw FROM {STAGE} FILE_FORMAT = (FORMAT_NAME = 'lines')"
+    with pytest.raises(Error, match="does not exist"):
+        cursor.execute(named)
+    cursor.execute("CREATE FILE FORMAT lines TYPE = JSON")
+    assert rows(cursor, named)[0][3] == 1

@@ -274,3 +274,12 @@ def test_tls_is_served_for_the_right_name_only(strict_snowflake: StrictSnowflake
     fake.serve_tls_for("elsewhere.example")
     with pytest.raises(Error):
         connect(fake, protocol="https", port=port, login_timeout=2)
+
+
+def test_an_unknown_database_shows_at_the_first_statement_and_not_at_the_login(
+    strict_snowflake: StrictSnowflake,
+) -> None:
+    with connect(strict_snowflake, database="NOWHERE") as connection:
+        with connection.cursor() as cursor, pytest.raises(Error) as nowhere:
+            cursor.execute("LIST @product_ingestion_stage")
+        assert nowhere.value.errno == 90105

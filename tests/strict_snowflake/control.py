@@ -11,11 +11,12 @@ from urllib.parse import parse_qsl
 from strict_snowflake.accounts import Account, Refused, User
 from strict_snowflake.clock import Clock
 from strict_snowflake.faults import Fault, Faults, Kind, Place
-from strict_snowflake.http_reply import Reply, Request, failure, json_reply
+from strict_snowflake.http_reply import BlackHole, Reply, Request, failure, json_reply
 from strict_snowflake.sessions import MASTER_SECONDS, SESSION_SECONDS, Session, Sessions
 from strict_snowflake.stages import SqlError
 
 OAUTH_TOKEN_SECONDS = 600
+DATABASES = ("ANALYTICS",)
 Statements = Callable[[Session, dict[str, Any]], dict[str, Any]]
 
 
@@ -62,6 +63,9 @@ class Control:
         kind = str(data.get("AUTHENTICATOR") or "SNOWFLAKE")
         try:
             fault = self._faults.take(Place.LOGIN, text=name)
+            if fault and fault.kind is Kind.LOGIN_BLACK_HOLE:
+                self._sessions.record(name, kind, "no answer")
+                raise BlackHole
             if fault and fault.kind is Kind.UNAVAILABLE:
                 self._sessions.record(name, kind, str(fault.options.get("status", 503)))
                 return Reply(fault.options.get("status", 503))
@@ -146,6 +150,8 @@ class Control:
         if fault is None or fault.kind is Kind.QUERY_LOST_REPLY:
             return None
         options = fault.options
+        if fault.kind is Kind.QUERY_BLACK_HOLE:
+            raise BlackHole
         if fault.kind is Kind.QUERY_UNAVAILABLE:
             return Reply(options.get("status", 503))
         if fault.kind is Kind.QUERY_FAILED:
@@ -189,11 +195,14 @@ def _new_session(
             "Contact your local system administrator, or attempt to login with another role.",
         )
     parameters = data.get("SESSION_PARAMETERS") or {}
+    database = _upper(query.get("databaseName"))
+    if database not in DATABASES:  # the login succeeds, without a place
+        database = None
     return Session(
         user=user.name.upper(),
         role=role,
-        database=_upper(query.get("databaseName")),
-        schema=_upper(query.get("schemaName")),
+        database=database,
+        schema=_upper(query.get("schemaName")) if database else None,
         warehouse=_upper(query.get("warehouse")),
         roles=frozenset(r.upper() for r in roles),
         client_major=int(str(data.get("CLIENT_APP_VERSION") or "4").partition(".")[0]),

@@ -4,7 +4,16 @@ import re
 from dataclasses import dataclass
 
 from strict_snowflake.stages import SqlError
-from strict_snowflake.statements import IDENTIFIER, LOCATION, QUALIFIED, Location, location, options
+from strict_snowflake.statements import (
+    IDENTIFIER,
+    LOCATION,
+    QUALIFIED,
+    Location,
+    file_format,
+    location,
+    options,
+    without_file_format,
+)
 
 MOST_FILES = 1000
 
@@ -18,7 +27,6 @@ _COPY = re.compile(
 )
 _PLAIN = re.compile(LOCATION, _F)
 _FILES = re.compile(r"FILES\s*=\s*\((?P<names>.*?)\)", _F)
-_FORMAT = re.compile(r"FILE_FORMAT\s*=\s*\((?P<format>[^()]*)\)", _F)
 _NAME = re.compile(r"'((?:[^']|'')*)'")
 
 
@@ -50,8 +58,8 @@ def read_copy(sql: str) -> Copy | None:
     if plain is None:
         raise SqlError("001003", "42000", "SQL compilation error:\nsyntax error near the stage.")
     rest = match["rest"]
-    files, format_ = _FILES.search(rest), _FORMAT.search(rest)
-    given = options(_FORMAT.sub("", _FILES.sub("", rest)))
+    files = _FILES.search(rest)
+    given = options(without_file_format(_FILES.sub("", rest)))
     return Copy(
         table=match["table"],
         columns=match["columns"],
@@ -60,7 +68,7 @@ def read_copy(sql: str) -> Copy | None:
         source=location(plain),
         files=_names(files["names"]) if files else None,
         pattern=given.get("PATTERN"),
-        file_format=options(format_["format"]) if format_ else {},
+        file_format=file_format(rest),
         force=given.get("FORCE") == "TRUE",
         on_error=given.get("ON_ERROR", "ABORT_STATEMENT").upper(),
         purge=given.get("PURGE") == "TRUE",

@@ -12,6 +12,7 @@ from strict_snowflake.load_history import LoadHistory, LoadStatus
 from strict_snowflake.results import FIXED, TEXT, rows_answer
 from strict_snowflake.sessions import Session
 from strict_snowflake.stages import SqlError, Stage, Stages, StoredFile
+from strict_snowflake.statements import identifiers
 from strict_snowflake.tables import Tables, full_name, require_warehouse
 from strict_snowflake.transactions import Transaction
 
@@ -67,14 +68,15 @@ class Copying:
         tables: Tables,
         history: LoadHistory,
         contents: Callable[[Stage, str], bytes],
+        file_formats: dict[str, dict[str, str]],
     ) -> None:
         self._stages, self._tables = stages, tables
         self._history, self._contents = history, contents
+        self._file_formats = file_formats
 
     def run(self, session: Session, stage: Stage, copy: Copy) -> dict[str, Any]:
         """Raises SqlError; with ABORT_STATEMENT at the first bad row, and nothing is loaded."""
-        if copy.file_format.get("TYPE", "JSON") != "JSON":
-            raise SqlError("000002", "0A000", "Unsupported feature: this fake loads JSON only.")
+        self._require_json(copy.file_format or stage.file_format)
         require_warehouse(session)
         table = full_name(session, copy.table)
         transaction = self._tables.of(session)
@@ -93,6 +95,20 @@ class Copying:
             self._when_committed(transaction, lambda: self._settle(stage, table, taken, copy))
         rows = [load.row(copy.on_error) for load in loads]
         return {**rows_answer(COLUMNS, rows), "statementTypeId": 0x3600}
+
+    def _require_json(self, file_format: dict[str, str]) -> None:
+        """Where nothing else is said, a stage's files are CSV, which this fake does not load."""
+        if name := file_format.get("FORMAT_NAME"):
+            known = self._file_formats.get(identifiers(name)[-1])
+            if known is None:
+                raise SqlError(
+                    "002003",
+                    "02000",
+                    f"SQL compilation error:\nFile format '{name}' does not exist.",
+                )
+            file_format = known
+        if file_format.get("TYPE", "CSV") != "JSON":
+            raise SqlError("100080", "22000", "The file format is CSV; this fake loads JSON only.")
 
     def _chosen(self, stage: Stage, table: str, copy: Copy) -> list[StoredFile]:
         """The files that COPY takes: named or found, and not in the history unless forced."""

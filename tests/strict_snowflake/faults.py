@@ -29,6 +29,8 @@ class Kind(StrEnum):
     MASTER_EXPIRED = "master_expired"  # query: 390112, and the renewal 390114; log in again
     LOGIN_REFUSED = "login_refused"  # login: code="390144"
     UNAVAILABLE = "unavailable"  # login: status=503
+    LOGIN_BLACK_HOLE = "login_black_hole"  # login: never answered
+    QUERY_BLACK_HOLE = "query_black_hole"  # query: never answered; matching=
     QUERY_UNAVAILABLE = "query_unavailable"  # query: status=503
     QUERY_FAILED = "query_failed"  # query: code="000603", sqlstate, message; matching=substring
     QUERY_LOST_REPLY = "query_lost_reply"  # query: runs the statement, then closes; matching=
@@ -42,6 +44,8 @@ PLACE_OF = {
     Kind.QUERY_LOST_REPLY: Place.QUERY,
     Kind.LOGIN_REFUSED: Place.LOGIN,
     Kind.UNAVAILABLE: Place.LOGIN,
+    Kind.LOGIN_BLACK_HOLE: Place.LOGIN,
+    Kind.QUERY_BLACK_HOLE: Place.QUERY,
 }
 OPTIONS = {
     "status",

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class BlackHole(Exception):
+    """This request is never answered."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A request whose body has been read; header names in lower case, query values single."""

@@ -71,12 +71,14 @@ class StrictSnowflake:
         )
         history = LoadHistory(self.clock)
         self._tables = Tables(self.clock, history.forget)
-        self._copying = Copying(self.stages, self._tables, history, contents)
         self._session_statements = SessionStatements(self.account, self.stages)
         self._stage_statements = StageStatements(
             self.stages,
             f"127.0.0.1:{self._secure.port}",
             multipart_threshold=multipart_threshold,
+        )
+        self._copying = Copying(
+            self.stages, self._tables, history, contents, self._stage_statements.file_formats
         )
         self.create_stage(STAGE, encryption)
 

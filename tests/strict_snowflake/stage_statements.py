@@ -34,6 +34,7 @@ class StageStatements:
     def __init__(self, stages: Stages, authority: str, *, multipart_threshold: int) -> None:
         self._stages = stages
         self._info = StageInfo(stages, authority)
+        self.file_formats: dict[str, dict[str, str]] = {}
         self._threshold = multipart_threshold
 
     def run(self, session: Session, statement: st.Statement) -> dict[str, Any]:
@@ -122,8 +123,14 @@ class StageStatements:
                 f"SQL compilation error:\nObject '{'.'.join(where)}' already exists.",
             )
         stage = self._stages.create(where, command.encryption, temporary=command.temporary)
+        stage.file_format = command.file_format
         stage.grants[session.role] = {"READ", "WRITE", "OWNERSHIP"}
         return status_answer(f"Stage area {where[-1]} successfully created.")
+
+    @_run.register
+    def _create_format(self, command: st.CreateFileFormat, _: Session) -> dict[str, Any]:
+        self.file_formats[command.name[-1]] = command.options
+        return status_answer(f"File format {command.name[-1]} successfully created.")
 
     @_run.register
     def _drop(self, command: st.DropStage, session: Session) -> dict[str, Any]:

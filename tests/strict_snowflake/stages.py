@@ -74,6 +74,7 @@ class Stage:
     name: str
     encryption: Encryption
     temporary: bool = False
+    file_format: dict[str, str] = field(default_factory=dict)
     bucket: str = field(default_factory=lambda: "sfc-" + secrets.token_hex(6))
     files: dict[str, StoredFile] = field(default_factory=dict)
     uploads: dict[str, int] = field(default_factory=dict)

@@ -22,6 +22,12 @@ _CREATE = re.compile(
     rf"(?P<exists>IF\s+NOT\s+EXISTS\s+)?(?P<stage>{QUALIFIED})(?P<rest>.*)",
     _FLAGS,
 )
+_CREATE_FORMAT = re.compile(
+    rf"CREATE\s+(?:OR\s+REPLACE\s+)?FILE\s+FORMAT\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+    rf"(?P<name>{QUALIFIED})(?P<rest>.*)",
+    _FLAGS,
+)
+_FILE_FORMAT = re.compile(r"FILE_FORMAT\s*=\s*\((?P<format>[^()]*)\)", _FLAGS)
 _DROP = re.compile(
     rf"DROP\s+STAGE\s+(?P<exists>IF\s+EXISTS\s+)?(?P<stage>{QUALIFIED})\s*",
     _FLAGS,
@@ -93,6 +99,13 @@ class CreateStage:
     replace: bool
     if_not_exists: bool
     temporary: bool
+    file_format: dict[str, str]
+
+
+@dataclass(frozen=True)
+class CreateFileFormat:
+    name: tuple[str, ...]
+    options: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -119,9 +132,8 @@ class GrantOnStage:
     revokes: bool
 
 
-Statement = (
-    Put | Get | ListFiles | Remove | CreateStage | DropStage | DescribeStage | ShowStages
-) | GrantOnStage
+Definition = CreateStage | CreateFileFormat | DropStage | DescribeStage | ShowStages
+Statement = Put | Get | ListFiles | Remove | Definition | GrantOnStage
 
 
 def without_comments(sql: str) -> str:
@@ -156,6 +168,16 @@ def options(text: str) -> dict[str, str]:
     }
 
 
+def file_format(text: str) -> dict[str, str]:
+    """The options of FILE_FORMAT = (…); none where it is not given."""
+    found = _FILE_FORMAT.search(text)
+    return options(found["format"]) if found else {}
+
+
+def without_file_format(text: str) -> str:
+    return _FILE_FORMAT.sub("", text)
+
+
 def _read_put(text: str) -> Put | None:
     match = _PUT.fullmatch(text)
     if match is None:
@@ -188,7 +210,7 @@ def _read_remove(text: str) -> Remove | None:
     return match and Remove(location(match), options(match["rest"]).get("PATTERN"))
 
 
-def _read_ddl(text: str) -> CreateStage | DropStage | DescribeStage | ShowStages | None:
+def _read_ddl(text: str) -> Definition | None:
     if match := _CREATE.fullmatch(text):
         kind = _ENCRYPTION.search(match["rest"])
         return CreateStage(
@@ -197,7 +219,10 @@ def _read_ddl(text: str) -> CreateStage | DropStage | DescribeStage | ShowStages
             replace=bool(match["replace"]),
             if_not_exists=bool(match["exists"]),
             temporary=bool(match["temporary"]),
+            file_format=file_format(match["rest"]),
         )
+    if match := _CREATE_FORMAT.fullmatch(text):
+        return CreateFileFormat(identifiers(match["name"]), options(match["rest"]))
     if match := _DROP.fullmatch(text):
         return DropStage(identifiers(match["stage"]), bool(match["exists"]))
     if match := _DESCRIBE.fullmatch(text):

@@ -11,7 +11,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from strict_snowflake.faults import Fault, Faults, Kind, Place
-from strict_snowflake.http_reply import Reply, Request
+from strict_snowflake.http_reply import BlackHole, Reply, Request
 from strict_snowflake.storage import split_path
 
 READ_BYTES = 64 * 1024
@@ -119,6 +119,9 @@ class Wire(BaseHTTPRequestHandler):
                 body=body,
             )
             reply = self.listener.answer(request, fault)
+        except BlackHole:
+            self.listener.hold()
+            reply = None
         except HangUp:
             reply = None
         if reply is None:
@@ -134,9 +137,7 @@ class Wire(BaseHTTPRequestHandler):
             return b"".join(self._chunks())
         if fault and fault.kind in (Kind.BLACK_HOLE, Kind.TRUNCATE):
             self.rfile.read(min(length, fault.options.get("after_bytes", 1024)))
-            if fault.kind is Kind.BLACK_HOLE:
-                self.listener.hold()
-            raise HangUp
+            raise BlackHole if fault.kind is Kind.BLACK_HOLE else HangUp
         rate = fault.options.get("bytes_per_second") if fault and fault.kind is Kind.SLOW else None
         return self._read_slowly(length, rate) if rate else self.rfile.read(length)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rowferry.kernel.avro.reasons import Reason
-from rowferry.kernel.avro.varints import WORD_BITS, Numbers, Words, compact, unzigzag
+from rowferry.kernel.avro.varints import WORD_BITS, Numbers, Words, compact, unzigzag, words_at_each_byte
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -42,8 +42,7 @@ class Block:
     @staticmethod
     def of(data: Bytes, messages: int, slow: Counter[str]) -> "Block":
         """A block of messages; the data ends in ZEROS."""
-        places = len(data) - WORD_BYTES + 1
-        words = np.ndarray((places,), "<u8", data.data, strides=(1,))
+        words = words_at_each_byte(data)
         grave = len(data) - len(ZEROS) + 1  # no message ends there, so who is there has failed
         return Block(data, words, grave, np.zeros(messages, np.uint8), slow)
 

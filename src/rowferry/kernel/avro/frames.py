@@ -5,11 +5,16 @@ from struct import Struct
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from rowferry.kernel.avro.varints import words_at_each_byte
+
 HEADER_BYTES: Final = 5
-NO_FRAME: Final = b"\xff\xff\xff\xff\xff"
 FRAME: Final = Struct(">BI")
+PADDING: Final = bytes(8)  # so that 8 bytes can be read where a message begins
+MESSAGES_AT_ONCE: Final = 16384
+NO_ID: Final = -1
 
 
 def header_of(schema_id: int) -> bytes:
@@ -19,8 +24,22 @@ def header_of(schema_id: int) -> bytes:
 
 def frame_ids(messages: Sequence[bytes | None]) -> NDArray[np.int64]:
     """Each message's schema id; -1 where there is no message, no magic byte, or under 5 bytes."""
-    heads = b"".join([(m or b"")[:HEADER_BYTES].ljust(HEADER_BYTES, b"\xff") for m in messages])
-    table = np.frombuffer(heads, np.dtype([("magic", "u1"), ("id", ">u4")]))
-    lengths = np.fromiter((len(m or b"") for m in messages), np.int64, len(messages))
-    framed = (table["magic"] == 0) & (lengths >= HEADER_BYTES)
-    return np.where(framed, table["id"].astype(np.int64), -1)
+    parts = [
+        _ids_of(messages[first : first + MESSAGES_AT_ONCE])
+        for first in range(0, len(messages), MESSAGES_AT_ONCE)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _ids_of(messages: Sequence[bytes | None]) -> NDArray[np.int64]:
+    joined = pa.array([*messages, PADDING], pa.binary())
+    if isinstance(joined, pa.ChunkedArray):  # over 2 GB
+        heads = [message and message[:HEADER_BYTES] for message in messages]
+        joined = pa.array([*heads, PADDING], pa.binary())
+    _, bounds, data = joined.buffers()
+    ends = np.frombuffer(bounds, np.int32)[: len(joined)]
+    starts, lengths = ends[:-1], ends[1:] - ends[:-1]
+    heads_as_words = words_at_each_byte(np.frombuffer(data, np.uint8))[starts].byteswap()
+    is_framed = (lengths >= HEADER_BYTES) & (heads_as_words >> 56 == 0)
+    ids = (heads_as_words >> 24) & 0xFFFFFFFF
+    return np.where(is_framed, ids.astype(np.int64), NO_ID)

@@ -21,6 +21,11 @@ EXPONENT_BIAS: Final = 1023
 EXPONENT_SHIFT: Final = 52
 
 
+def words_at_each_byte(data: NDArray[np.uint8]) -> Words:
+    """The 8 bytes from each place on, as far as there are 8."""
+    return np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,))
+
+
 def zigzag(numbers: Numbers) -> Words:
     """Signs to the lowest bit: 0, -1, 1, -2 → 0, 1, 2, 3."""
     return ((numbers << 1) ^ (numbers >> 63)).view(np.uint64)

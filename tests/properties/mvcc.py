@@ -59,6 +59,7 @@ class Database:
         self.is_read_locked = False  # by the capture's transaction
         self.went_back = 0
         self.lost: set[int] = set()  # versions whose commit a crash undid
+        self.revived: set[int] = set()  # those that they had superseded: Kafka is ahead of them
         self.excused = 0  # how often each version may have been sent again by now
         self.excuse_at: dict[int, int] = {}
 
@@ -82,7 +83,8 @@ class Database:
             transaction.xid = self._new_xid()
         xid = transaction.open_subs[-1] if transaction.open_subs else transaction.xid
         self.counter += 1
-        self.excuse_at[self.counter] = self.excused
+        # After a crash, ids below a running load's P0 are used again: polls and load may meet.
+        self.excuse_at[self.counter] = self.excused - min(self.epoch, 1)
         ts = transaction.start if timed else None
         transaction.writes.append(Version(self.counter, key, ts, xid, leaf, transaction))
 
@@ -183,6 +185,7 @@ class Database:
         for version in self.versions:
             if version.visible_to == self.commits:
                 version.visible_to = 2**62
+                self.revived.add(version.n)
 
     # --- readers
 

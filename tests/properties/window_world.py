@@ -309,7 +309,7 @@ class World:
                 self.db.abort(transaction)
         self._settle()
         arrived = {n for _, n in self.sent}
-        missing = [v.n for v in self.db.final() if v.n not in arrived]
+        missing = [v.n for v in self.db.final() if v.n not in arrived | self.db.revived]
         assert not missing, f"versions {missing} were never sent"
         self.check()
         self._check_order()

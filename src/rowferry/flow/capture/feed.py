@@ -110,6 +110,7 @@ class Feed:
         self.table = here.look.table
         before = self._meet(here)
         loading = [load.leaf for load in before.loads]
+        is_new_poll = before.timed.pending is None and before.untimed.pending is None
         yield from self._poll(here, before)
         if self._now.identity != here.look.identity:
             return  # the poll was of an earlier moment: what follows waits for the next
@@ -118,7 +119,7 @@ class Feed:
             yield from self._poll_untimed(here)
         for leaf in loading:  # never those that this snapshot began: it is too old for them
             yield from self._load_chunk(here, leaf)
-        self.settled = is_due and not self._now.loads
+        self.settled = is_new_poll and is_due and not self._now.loads
 
     def _meet(self, here: Here) -> State:
         """The state to begin from, and the bound with it."""

@@ -12,8 +12,10 @@ from typing import Any
 from rowferry.kernel.avro.reasons import UnwritableError
 from rowferry.kernel.avro.shapes import (
     Array,
+    Boolean,
     Bytes,
     Decimal,
+    Enum,
     Fixed,
     Float,
     Map,
@@ -21,7 +23,9 @@ from rowferry.kernel.avro.shapes import (
     Optional,
     Record,
     Shape,
+    Text,
     Union,
+    Varint,
 )
 
 
@@ -40,8 +44,9 @@ def value_of(union: Union, text: str | None) -> tuple[int, Any]:
         ((name, value),) = json.loads(text).items()
         branch = union.names.index(name)
         return branch, _from_json(union.branches[branch], value)
-    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as odd:
-        raise UnwritableError("a union's text is not the Avro-JSON form of a branch") from odd
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
+        what = "a union's text is not the Avro-JSON form of a branch"
+        raise UnwritableError(what) from None  # its text may hold the value
 
 
 def _float_to_json(number: float) -> float | str:
@@ -93,4 +98,16 @@ def _from_json(shape: Shape, value: Any) -> Any:  # noqa: PLR0911 - a line a sha
             return None if value is None else _from_json(inner, value)
         case Union():
             return None if value is None else json.dumps(value)
+    return _checked(shape, value)
+
+
+def _checked(shape: Shape, value: Any) -> Any:
+    """The value as it is, if it is of the shape's kind."""
+    kinds: dict[type[Shape], type] = {Boolean: bool, Varint: int, Text: str, Enum: str}
+    if type(value) is not kinds[type(shape)]:
+        raise TypeError
+    if isinstance(shape, Varint) and value not in range(
+        -(1 << shape.bits - 1), 1 << shape.bits - 1
+    ):
+        raise ValueError
     return value

@@ -104,6 +104,15 @@ def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         place = batch.schema.get_field_index(field.name)
         if place < 0:
             raise UnwritableError(f"the batch has no column {field.name!r}")
-        column = batch.column(place)
-        columns.append(column if column.type == field.type else column.cast(field.type))
+        columns.append(_cast(batch.column(place), field))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
+    if column.type == field.type:
+        return column
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException:  # its text may hold the value
+        what = f"column {field.name!r}: {column.type} does not fit {field.type}"
+        raise UnwritableError(what) from None

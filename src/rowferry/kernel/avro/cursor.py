@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rowferry.kernel.avro.reasons import Reason
-from rowferry.kernel.avro.varints import WORD_BITS, Numbers, Words, compact, unzigzag, words_at_each_byte
+from rowferry.kernel.avro.varints import (
+    WORD_BITS,
+    Numbers,
+    Words,
+    compact,
+    unzigzag,
+    words_at_each_byte,
+)
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

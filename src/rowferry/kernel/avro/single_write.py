@@ -114,8 +114,12 @@ def _record(shape: Record) -> Write:
     writers = tuple(writer(field) for field in shape.fields)
 
     def write(out: bytearray, values: tuple[Any, ...]) -> None:
-        for write_field, value in zip(writers, values, strict=True):
-            write_field(out, value)
+        place = 0
+        try:
+            for place, value in enumerate(values):
+                writers[place](out, value)
+        except UnwritableError as odd:
+            raise UnwritableError(f"column {shape.names[place]!r}: {odd}") from odd
 
     return write
 
@@ -139,7 +143,10 @@ def _union(shape: Union) -> Write:
     def write(out: bytearray, text: str | None) -> None:
         branch, value = avro_json.value_of(shape, text)
         write_long(out, branch)
-        writers[branch](out, value)
+        try:
+            writers[branch](out, value)
+        except OverflowError as wide:
+            raise UnwritableError("a union's number is too large for its branch") from wide
 
     return write
 

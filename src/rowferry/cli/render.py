@@ -24,6 +24,12 @@ def note(text: str) -> None:
     sys.stderr.write(printable(text, keep="\n") + "\n")
 
 
+def line(text: str) -> None:
+    """A line of data, to stdout, as it comes."""
+    sys.stdout.write(printable(text) + "\n")
+    sys.stdout.flush()
+
+
 def output() -> "Console":
     """The console of stdout; NO_COLOR and a missing terminal are respected."""
     from rich.console import Console

@@ -33,7 +33,6 @@ class TableCheck:
     def __init__(self, settings: Settings, table: str, newest: Shape | None) -> None:
         where = settings.of(table).filter or settings.filter
         self._open: Callable[[], TableReader] = lambda: TableReader(connect(settings), table, where)
-        self.table = table
         with closing(self._open()) as reader:
             self._versions = Versions(reader.key, tuple(reader.columns))
             if newest is not None:

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -76,11 +76,20 @@ class TopicReader:
         except KafkaException as error:
             raise translate(error, where=topic) from error
 
+    def logs_if_there(self, topic: str) -> list[Log]:
+        """The partitions of a topic; none where nobody has created it yet."""
+        try:
+            return self.logs(topic)
+        except Transient as error:
+            if error.code is not Code.TOPIC_GONE:
+                raise
+            return []
+
     def committed(self, group: str, logs: list[Log]) -> Mapping[tuple[str, Partition], Offset]:
         """The group's committed positions; -1 where it has none."""
         return self._topics.committed(group, [(log.topic.topic, log.partition) for log in logs])
 
-    def records(self, log: Log, start: int | None = None) -> Iterator[Record]:
+    def records(self, log: Log, start: int | None = None) -> Generator[Record, None, None]:
         """The committed records of a partition from `start`, or all, to the end it has now."""
         place = TopicPartition(
             log.topic.topic, log.partition, log.low if start is None else max(start, log.low)

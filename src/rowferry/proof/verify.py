@@ -12,7 +12,7 @@ from rowferry.config import Settings
 from rowferry.flow.stage.contract import Stage
 from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.names import FileName, parse_name, topic_prefix
-from rowferry.proof.completeness import TableCheck
+from rowferry.proof.completeness import Completeness, TableCheck
 from rowferry.proof.coverage import Coverage, cover
 from rowferry.proof.records import NEWEST, RecordReader, Shape, shape_of
 from rowferry.proof.staged import File, LineCheck, Tally, compare
@@ -107,8 +107,8 @@ def _verify_topic(
 ) -> Verification:
     # 1. The table before the topic, the position before the files: each may only be ahead.
     check = TableCheck(parts.settings, table, _newest_shape(parts, topic)) if table else None
-    logs = parts.topics.logs(topic)
-    committed = parts.topics.committed(parts.settings.group, logs)
+    logs = parts.topics.logs_if_there(topic)
+    committed = parts.topics.committed(parts.settings.group, logs) if logs else {}
     files = list(_files(parts.stage, topic))
     # 2. The names, partition by partition, and those of earlier creations of the topic.
     found = _verify_strangers(files, logs)
@@ -123,7 +123,8 @@ def _verify_topic(
             found += _verify_lines(parts, log, own, must, check)
     # 4. The rows against the records.
     if check is not None:
-        found += _verify_rows(check, parts, logs, grace_seconds)
+        got = check.settle(parts.topics, logs, parts.records, grace_seconds)
+        found += _of_rows(got, table or "", topic, any(log.low > 0 for log in logs))
     return found
 
 
@@ -205,19 +206,15 @@ def _verify_lines(
     )
 
 
-def _verify_rows(
-    check: TableCheck, parts: Parts, logs: list[Log], grace_seconds: float
-) -> Verification:
-    got = check.settle(parts.topics, logs, parts.records, grace_seconds)
-    expired = got.missing if any(log.low > 0 for log in logs) else 0
-    topic = logs[0].topic.topic
+def _of_rows(got: Completeness, table: str, topic: str, has_expired: bool) -> Verification:
+    expired = got.missing if has_expired else 0
     told = []
     if expired:
-        told.append(f"{check.table}: {expired} rows have no record left in {topic}: retention")
+        told.append(f"{table}: {expired} rows have no record left in {topic}: retention")
     elif got.missing:
-        told.append(f"{check.table}: {got.missing} rows have no record in {topic}")
+        told.append(f"{table}: {got.missing} rows have no record in {topic}")
     if got.changed:
-        told.append(f"{check.table}: {got.changed} rows differ from their latest record in {topic}")
+        told.append(f"{table}: {got.changed} rows differ from their latest record in {topic}")
     return Verification(
         rows=got.rows,
         missing=got.missing - expired,

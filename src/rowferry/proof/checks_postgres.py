@@ -1,0 +1,141 @@
+"""Checks of the database: reached, allowed, and the tables fit for being read."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, not a module
+
+from rowferry.config import Mode, Settings
+from rowferry.errors import AccessDenied, Code, ConfigError
+from rowferry.proof.checks import Finding, modes_of, ok, problem, warning
+from rowferry.proof.database import connect, meaning_of
+
+OLDEST_VERSION = 130_000
+_MOST_CLOCK_SECONDS = 30.0
+_SERVER = """
+    SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
+           (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+           extract(epoch FROM clock_timestamp()), current_setting('server_version')
+"""
+_TABLE = """
+    SELECT c.oid, c.relkind, has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid),
+           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = %s AND c.relname = %s
+"""
+_TIMESTAMP = """
+    SELECT format_type(a.atttypid, a.atttypmod), a.attnotnull,
+           EXISTS (SELECT FROM pg_index i
+                   WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
+                     AND i.indisvalid AND i.indpred IS NULL)
+    FROM pg_attribute a WHERE a.attrelid = %s AND a.attname = %s AND NOT a.attisdropped
+"""
+_FUTURE = "SELECT EXISTS (SELECT FROM {table} WHERE {column} > now() + interval '1 hour')"
+_KINDS = {"r": "a table", "p": "a partitioned table"}
+
+
+def check_postgres(settings: Settings) -> Iterator[Finding]:
+    """The server answers, is the primary, and each table can be read exactly."""
+    where = f"{settings.postgres_host}:{settings.postgres_port}/{settings.postgres_db}"
+    with closing(connect(settings)) as connection:
+        try:
+            yield from _server(connection, where)
+            for table, mode in modes_of(settings).items():
+                yield from _table(connection, settings, table, mode)
+        except psycopg2.Error as error:
+            raise meaning_of(error, where) from error
+
+
+def _row(connection: Connection, query: Any, values: tuple[Any, ...] = ()) -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return cursor.fetchone()
+
+
+def _server(connection: Connection, where: str) -> Iterator[Finding]:
+    number, is_standby, is_superuser, seconds, version = _row(connection, _SERVER)
+    if int(number) < OLDEST_VERSION:
+        old = f"PostgreSQL {version} is too old: 13 is the least"
+        yield problem("postgres", ConfigError(Code.CONFIG, old, where=where, advice="upgrade it"))
+    elif is_standby == "t":
+        text = "the server is a standby, which does not show the primary's writers"
+        advice = "set POSTGRES_HOST to the primary"
+        yield problem("postgres", ConfigError(Code.PG_STANDBY, text, where=where, advice=advice))
+    else:
+        yield ok("postgres", f"reached; PostgreSQL {version}")
+    if is_superuser == "t":
+        yield warning(
+            "postgres.role",
+            "POSTGRES_USER is a superuser; SELECT on the tables is enough",
+            "run the SQL that `rowferry init` prints, and use that role",
+        )
+    skew = float(seconds) - time.time()
+    if abs(skew) > _MOST_CLOCK_SECONDS:
+        yield warning(
+            "postgres.clock",
+            f"the server's clock is {skew:+.0f} s from this machine's",
+            "set both by NTP; where applications set the timestamp, see CLOCK_SKEW_SECONDS",
+        )
+
+
+def _table(connection: Connection, settings: Settings, table: str, mode: Mode) -> Iterator[Finding]:
+    name = f"table {table}"
+    schema, _, relation = table.partition(".")
+    found = _row(connection, _TABLE, (schema, relation))
+    if found is None:
+        text = "the table does not exist"
+        advice = "see ROWFERRY_TABLES; upper and lower case count"
+        yield problem(name, ConfigError(Code.TABLE_GONE, text, where=table, advice=advice))
+        return
+    oid, kind, may_select, hides_rows, has_key = found
+    refusals = (
+        (kind not in _KINDS, "it is neither a table nor a partitioned one", "name a table"),
+        (has_key != "t", "it has no primary key", f"ALTER TABLE {table} ADD PRIMARY KEY (…)"),
+        (hides_rows == "t", "row-level security may hide rows", "use a role with BYPASSRLS"),
+    )
+    if may_select != "t":
+        grant = f"GRANT SELECT ON {table} TO {settings.postgres_user}"
+        yield problem(name, AccessDenied(Code.PG_AUTH, "no SELECT", where=table, advice=grant))
+        return
+    refused = [(text, advice) for applies, text, advice in refusals if applies]
+    for text, advice in refused:
+        yield problem(name, ConfigError(Code.TABLE_UNFIT, text, where=table, advice=advice))
+    if not refused:
+        yield ok(name, f"{_KINDS[kind]} with a primary key, and SELECT on it")
+    if mode is Mode.INCREMENTAL:
+        yield from _timestamp(connection, settings, table, int(oid))
+
+
+def _timestamp(
+    connection: Connection, settings: Settings, table: str, oid: int
+) -> Iterator[Finding]:
+    column = settings.of(table).timestamp_column or settings.timestamp_column
+    name = f"table {table} column {column}"
+    found = _row(connection, _TIMESTAMP, (oid, column))
+    if found is None or not found[0].startswith(("timestamp", "date")):
+        text = "no such column" if found is None else f"{found[0]} is no timestamp"
+        advice = "set ROWFERRY_TIMESTAMP_COLUMN, or ROWFERRY_MODE=full"
+        yield problem(name, ConfigError(Code.TABLE_UNFIT, text, where=table, advice=advice))
+        return
+    _kind, is_not_null, has_index = found
+    identifiers = {
+        "table": sql.Identifier(*table.split(".", 1)),
+        "column": sql.Identifier(column),
+    }
+    if has_index != "t":
+        with connection.cursor() as cursor:
+            index = sql.SQL("CREATE INDEX CONCURRENTLY ON {table} ({column})")
+            text = index.format(**identifiers).as_string(cursor)
+        yield warning(name, "no index begins with it: each poll reads the whole table", text)
+        return
+    yield ok(name, f"{found[0]}, indexed{'' if is_not_null == 't' else ', may be NULL'}")
+    if _row(connection, sql.SQL(_FUTURE).format(**identifiers))[0] == "t":
+        yield warning(
+            name,
+            "rows are stamped more than an hour ahead: they are carried, but who wrote them?",
+            "see the application's clock",
+        )

@@ -148,6 +148,19 @@ def test_a_rollback_takes_back_rows_and_history_and_purge_waits_for_the_commit(
     assert rows(cursor, "SELECT count(*) FROM raw") == [(1,)]
 
 
+def test_a_truncate_belongs_to_its_transaction(fake: StrictSnowflake, cursor: Any) -> None:
+    stage_rows(fake, "a.json.gz", {"id": 1})
+    cursor.execute("CREATE TABLE raw (v VARIANT)")
+    copy = f"COPY INTO raw FROM {STAGE} {JSON}"
+    cursor.execute(copy)
+    for end, count, loaded in (("ROLLBACK", 1, "processed"), ("COMMIT", 0, "LOADED")):
+        cursor.execute("BEGIN")
+        cursor.execute("TRUNCATE TABLE raw")
+        cursor.execute(end)
+        assert rows(cursor, "SELECT count(*) FROM raw") == [(count,)]
+        assert loaded in str(rows(cursor, copy))
+
+
 def test_a_failed_statement_undoes_itself_and_not_the_transaction(
     fake: StrictSnowflake, cursor: Any
 ) -> None:

@@ -92,7 +92,9 @@ class Copying:
             taken = [
                 f for f, load in zip(files, loads, strict=True) if load.rows or not load.errors
             ]
-            self._when_committed(transaction, lambda: self._settle(stage, table, taken, copy))
+            self._tables.when_committed(
+                transaction, lambda: self._settle(stage, table, taken, copy)
+            )
         rows = [load.row(copy.on_error) for load in loads]
         return {**rows_answer(COLUMNS, rows), "statementTypeId": 0x3600}
 
@@ -155,12 +157,6 @@ class Copying:
             else:
                 load.rows.append((number, line))
         return load
-
-    def _when_committed(self, transaction: Transaction, step: Callable[[], None]) -> None:
-        if transaction.is_open:
-            transaction.loaded.append(step)
-        else:
-            step()
 
     def _settle(self, stage: Stage, table: str, files: list[StoredFile], copy: Copy) -> None:
         for file in files:

@@ -13,6 +13,7 @@ LOCATION = rf"(?:{QUOTED_STAGE}|{STAGE})"
 LOCAL = r"(?:'file://(?P<quoted>[^']*)'|file://(?P<bare>\S+))"
 
 _FLAGS = re.IGNORECASE | re.DOTALL
+PUT_OPTIONS = {"OVERWRITE", "AUTO_COMPRESS", "SOURCE_COMPRESSION", "PARALLEL"}
 _PUT = re.compile(rf"PUT\s+{LOCAL}\s+{LOCATION}(?P<rest>.*)", _FLAGS)
 _GET = re.compile(rf"GET\s+{LOCATION}\s+{LOCAL}(?P<rest>.*)", _FLAGS)
 _LIST = re.compile(rf"(?:LIST|LS)\s+{LOCATION}(?P<rest>.*)", _FLAGS)
@@ -168,6 +169,16 @@ def options(text: str) -> dict[str, str]:
     }
 
 
+def only_options(text: str, known: set[str]) -> dict[str, str]:
+    """The same where nothing else may stand. Raises SqlError."""
+    given = options(text)
+    if _OPTION.sub("", text).strip() or set(given) - known:
+        raise SqlError(
+            "001003", "42000", f"SQL compilation error:\nsyntax error at '{text.strip()}'."
+        )
+    return given
+
+
 def file_format(text: str) -> dict[str, str]:
     """The options of FILE_FORMAT = (…); none where it is not given."""
     found = _FILE_FORMAT.search(text)
@@ -182,7 +193,7 @@ def _read_put(text: str) -> Put | None:
     match = _PUT.fullmatch(text)
     if match is None:
         return None
-    given = options(match["rest"])
+    given = only_options(match["rest"], PUT_OPTIONS)
     return Put(
         source=match["quoted"] or match["bare"],
         to=location(match),
@@ -197,17 +208,21 @@ def _read_get(text: str) -> Get | None:
     if match is None:
         return None
     folder = match["quoted"] or match["bare"]
-    return Get(location(match), folder, options(match["rest"]).get("PATTERN"))
+    return Get(location(match), folder, only_options(match["rest"], {"PATTERN"}).get("PATTERN"))
 
 
 def _read_list(text: str) -> ListFiles | None:
     match = _LIST.fullmatch(text)
-    return match and ListFiles(location(match), options(match["rest"]).get("PATTERN"))
+    return match and ListFiles(
+        location(match), only_options(match["rest"], {"PATTERN"}).get("PATTERN")
+    )
 
 
 def _read_remove(text: str) -> Remove | None:
     match = _REMOVE.fullmatch(text)
-    return match and Remove(location(match), options(match["rest"]).get("PATTERN"))
+    return match and Remove(
+        location(match), only_options(match["rest"], {"PATTERN"}).get("PATTERN")
+    )
 
 
 def _read_ddl(text: str) -> Definition | None:

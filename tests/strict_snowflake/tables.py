@@ -21,10 +21,12 @@ Outcome = TypeVar("Outcome")
 _I = re.IGNORECASE
 _BEGIN = re.compile(r"(BEGIN(\s+(WORK|TRANSACTION))?(\s+NAME\s+\w+)?|START\s+TRANSACTION)", _I)
 _END = re.compile(r"(COMMIT|ROLLBACK)(\s+WORK)?", _I)
-_DDL = re.compile(r"(CREATE|ALTER|DROP|TRUNCATE|UNDROP|COMMENT)\b", _I)
-_DML = re.compile(r"(INSERT|UPDATE|DELETE|MERGE)\b", _I)
+_DDL = re.compile(r"(CREATE|ALTER|DROP|UNDROP|COMMENT)\b", _I)
+_DML = re.compile(r"(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)\b", _I)
 _COMPUTING = re.compile(r"(INSERT|UPDATE|DELETE|MERGE|WITH)\b|SELECT\b.*\bFROM\b", _I | re.DOTALL)
-_LOCKING = re.compile(rf"(?:UPDATE|DELETE\s+FROM|MERGE\s+INTO)\s+(?P<table>{QUALIFIED})", _I)
+_LOCKING = re.compile(
+    rf"(?:UPDATE|DELETE\s+FROM|MERGE\s+INTO|TRUNCATE(?:\s+TABLE)?)\s+(?P<table>{QUALIFIED})", _I
+)
 _FORGETS = re.compile(
     rf"(?:CREATE\s+OR\s+REPLACE|DROP|TRUNCATE)\s+(?:TRANSIENT\s+)?(?:TABLE\s+)?"
     rf"(?:IF\s+EXISTS\s+)?(?P<table>{QUALIFIED})",
@@ -63,11 +65,13 @@ class Tables:
             if _DDL.match(sql):
                 return self._define(transaction, sql)
             if _DML.match(sql):
-                return self.change(
+                answer = self.change(
                     transaction,
                     lambda: execute(transaction, sql, bindings),
                     locks=_target(session, _LOCKING.match(sql)),
                 )
+                self._forget(transaction, sql)
+                return answer
             return self.guarded(transaction, lambda: execute(transaction, sql, bindings))
 
     def of(self, session: Session) -> Transaction:
@@ -94,10 +98,10 @@ class Tables:
         if transaction.is_open:
             transaction.connection.cursor().execute("COMMIT" if commits else "ROLLBACK")
             if commits:
-                for step in transaction.loaded:
+                for step in transaction.at_commit:
                     step()
         transaction.is_open = False
-        transaction.steps, transaction.loaded = [], []
+        transaction.steps, transaction.at_commit = [], []
         self._locks.release(transaction)
 
     def change(
@@ -161,7 +165,7 @@ class Tables:
     def _abort(self, transaction: Transaction) -> None:
         transaction.connection.cursor().execute("ROLLBACK")
         transaction.is_open, transaction.aborted = False, True
-        transaction.steps, transaction.loaded = [], []
+        transaction.steps, transaction.at_commit = [], []
 
     def _define(self, transaction: Transaction, sql: str) -> dict[str, Any]:
         """DDL commits what is open, and stands by itself."""
@@ -169,10 +173,21 @@ class Tables:
 
         self.end(transaction, commits=True)
         answer = execute(transaction, sql)
+        self._forget(transaction, sql)
+        return answer
+
+    def _forget(self, transaction: Transaction, sql: str) -> None:
+        """A table that is replaced, dropped or truncated forgets its loads, once that is sure."""
         table = _target(transaction.session, _FORGETS.match(sql))
         if table:
-            self._forget_loads(table)
-        return answer
+            self.when_committed(transaction, lambda: self._forget_loads(table))
+
+    def when_committed(self, transaction: Transaction, step: Callable[[], None]) -> None:
+        """Do a step with the commit; at once where no transaction is open."""
+        if transaction.is_open:
+            transaction.at_commit.append(step)
+        else:
+            step()
 
 
 def require_warehouse(session: Session) -> None:

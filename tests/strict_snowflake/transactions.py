@@ -22,14 +22,14 @@ class Transaction:
 
     steps: what the open transaction has done; they are done again when a later statement fails,
     since in Snowflake a failed statement undoes itself and not the transaction.
-    loaded: load history that is written when the transaction commits.
+    at_commit: what is done when the transaction commits: load history, purging.
     """
 
     session: Session
     connection: Any  # fakesnow's
     is_open: bool = False
     steps: list[Step] = field(default_factory=list)
-    loaded: list[Step] = field(default_factory=list)
+    at_commit: list[Step] = field(default_factory=list)
     seen_at: float = 0.0
     turn: threading.RLock = field(default_factory=threading.RLock)
     aborted: bool = False

@@ -8,10 +8,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from rowferry.stack import java
+from rowferry.stack.downloads import alone
 from rowferry.stack.folder import StackFolder
 from rowferry.stack.kafka import Kafka
 from rowferry.stack.processes import Leash, start
@@ -25,24 +26,41 @@ JavaPart = Kafka | Registry
 
 
 def train(parts: list[JavaPart], cache: Path, say: Callable[[str], None]) -> None:
-    """Train the caches that are missing; what fails is said and done without.
+    """Train the caches that are missing; what fails is said once and done without.
 
-    The parts are prepared already. Two processes that train at once do it twice, to no harm.
+    The parts are prepared already. One process trains at a time; the others wait for its caches.
     """
-    missing = [part for part in parts if not java.aot_file(part.program, cache).exists()]
-    if not missing:
+    if not _untrained(parts, cache):
         return
-    names = " and ".join(part.name for part in missing)
-    say(f"Preparing {names} to start faster (once, about 20 s) …")
-    leash = Leash()
-    try:
+    with alone(cache, "Preparing the Java parts"):
+        missing = _untrained(parts, cache)
+        if not missing:
+            return
+        names = " and ".join(part.name for part in missing)
+        say(f"Preparing {names} to start faster (once, about 20 s) …")
+        leash = Leash()
         with ThreadPoolExecutor(len(missing)) as pool:
             runs = [pool.submit(_train, type(part), cache, leash.group) for part in missing]
-            for part, run in zip(missing, runs, strict=True):
-                if not run.result():
-                    say(f"{part.name} could not be prepared; it starts slower, and works the same")
-    finally:
-        leash.let_go()
+            try:
+                wait(runs)
+            finally:  # after Ctrl-C, too: the threads end with their processes
+                leash.end_group()
+        for part, run in zip(missing, runs, strict=True):
+            if not run.result():
+                _failure(part, cache).touch()
+                say(f"{part.name} could not be prepared; it works all the same")
+
+
+def _untrained(parts: list[JavaPart], cache: Path) -> list[JavaPart]:
+    found = [part for part in parts if not java.aot_file(part.program, cache).exists()]
+    return [part for part in found if not _failure(part, cache).exists()]
+
+
+def _failure(part: JavaPart, cache: Path) -> Path:
+    """A mark that training failed here, so that not every start tries again."""
+    mark = java.aot_file(part.program, cache).with_suffix(".failed")
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    return mark
 
 
 def _train(kind: type[JavaPart], cache: Path, group: int) -> bool:

@@ -134,6 +134,11 @@ class Leash:
         """The leash itself, to be recorded beside the parts."""
         return identify(self._process.pid)
 
+    def end_group(self) -> None:
+        """End all that joined, at once, and the leash with it."""
+        os.killpg(self.group, signal.SIGKILL)
+        self.let_go()
+
     def let_go(self) -> None:
         """End the leash; the parts have been stopped before."""
         self._process.kill()

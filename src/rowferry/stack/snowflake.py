@@ -1,7 +1,6 @@
 """The Snowflake emulator (fakesnow) as a part: the real connector talks to it over HTTP."""
 
 import json
-import os
 import sys
 import urllib.error
 import urllib.request
@@ -48,9 +47,9 @@ class Snowflake:
                 }
             )
         )
-        words = (sys.executable, "-m", "rowferry.stack.snowflake_server", str(configuration))
-        path = os.pathsep.join(folder for folder in sys.path if folder)
-        environ = {"TMPDIR": str(temporary), "PYTHONPATH": path}
+        module = "rowferry.stack.snowflake_server"
+        words = (sys.executable, "-P", "-m", module, str(configuration))
+        environ = {"TMPDIR": str(temporary)}
         return Launch(words, self._folder, self._stack.path / "logs" / "snowflake.log", environ)
 
     def is_ready(self) -> bool:

@@ -3,7 +3,9 @@
 It adds LIST and REMOVE of a path, GET, PUT that keeps an existing file and says SKIPPED, whole
 uploads, and a login that looks at the password. The answers have the shape that Snowflake's own
 connector expects; a store is reached as it reaches Google's, by an address signed beforehand.
-Run as `python -m rowferry.stack.snowflake_server CONFIGURATION.json`.
+Known to differ from Snowflake: CREATE TABLE IF NOT EXISTS forgets which files an existing table has
+loaded, a PUT of several files by wildcard keeps those that exist but says UPLOADED, and stages are
+not encrypted. Run as `python -m rowferry.stack.snowflake_server CONFIGURATION.json`.
 """
 
 import gzip

@@ -104,6 +104,12 @@ LITERALS: dict[str, list[str]] = {
         "inet[]": "{10.0.0.1,::1}",
         "mood[]": "{happy,NULL}",
         "int4range[]": '{"[1,2)",empty}',
+        "hstore[]": '{"a=>1",NULL}',
+        "price[]": "{0.01,NULL}",
+        "short_text[]": "{ab,NULL}",
+        "cheap": "0.01 | 999.99",
+        "labels": "{a,NULL} | {}",
+        "spot": '(1,"x",1.50)',
         "place": '(1,"a ""q"" b",1.50) | (,,) | (2,,)',
         "trip": '("(1,a,1.50)","1 day","{1,2}") | (,,) | ("(,,)",,{})',
         "place[]": '{"(1,a,1.50)",NULL,"(,,)"} | {}',
@@ -120,5 +126,6 @@ CREATE TYPE mood AS ENUM ('happy', 'so "so"');
 CREATE DOMAIN price AS numeric(5,2) CHECK (VALUE > 0);
 CREATE DOMAIN short_text AS varchar(5);
 CREATE TYPE place AS (id integer, "the name" text, cost numeric(10,2));
+CREATE DOMAIN cheap AS price; CREATE DOMAIN labels AS text[]; CREATE DOMAIN spot AS place;
 CREATE TYPE trip AS (origin place, length interval, stops integer[]);
 """

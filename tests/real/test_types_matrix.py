@@ -11,7 +11,10 @@ import psycopg2
 import pyarrow as pa
 import pytest
 
-from fix_stack import Database
+from fix_stack import Database, PostgresServer
+from rowferry.config import Settings
+from rowferry.flow.capture.catalog import read_table
+from rowferry.flow.capture.postgres import connected
 from rowferry.kernel.avro import AvroCodec
 from rowferry.kernel.copy import CopyReader
 from rowferry.kernel.copy_cells import Uncarriable
@@ -33,62 +36,35 @@ VALID_TO_ORIGINAL = (b"the_x20_name", b"the name")
 
 pytestmark = pytest.mark.real
 
-COLUMNS = """
-WITH RECURSIVE base AS (
-  SELECT oid AS outer_oid, oid, typtype, typbasetype, typtypmod, typndims, typelem, typcategory,
-         typrelid FROM pg_type
-  UNION ALL
-  SELECT b.outer_oid, t.oid, t.typtype, t.typbasetype, b.typtypmod, b.typndims, t.typelem,
-         t.typcategory, t.typrelid
-  FROM base b JOIN pg_type t ON t.oid = b.typbasetype WHERE b.typtype = 'd'
-)
-SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnotnull,
-       b.oid, CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE b.typtypmod END,
-       CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE 0 END, a.attndims,
-       CASE WHEN b.typcategory = 'A' THEN (SELECT typrelid FROM pg_type WHERE oid = b.typelem)
-            ELSE b.typrelid END
-FROM pg_attribute a JOIN base b ON b.outer_oid = a.atttypid AND b.typtype <> 'd'
-WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
-"""
 
+class Matrix:
+    """A table of one column of any type: filled by its owner, read as the capture reads it."""
 
-class Session:
-    """A session with the settings that fix text forms, and a table of one column."""
-
-    def __init__(self, dsn: str) -> None:
-        self.connection = psycopg2.connect(dsn)
-        self.connection.autocommit = True
-        self.cursor = self.connection.cursor()
+    def __init__(self, database: Database) -> None:
+        self.owner = psycopg2.connect(database.dsn)
+        self.owner.autocommit = True
+        self.cursor = self.owner.cursor()
         for name, value in TEXT_SETTINGS.items():
             self.cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+        given = {name.lower(): value for name, value in database.environ.items()}
+        unused = {"kafka_server": "unused", "schema_server": "unused"}
+        self.reader = connected(Settings.model_validate({**given, **unused}))
 
-    def columns(self, relation: int) -> tuple[Column, ...]:
-        self.cursor.execute(COLUMNS, (relation,))
-        return tuple(
-            Column(name, text, oid, mod, not required, base, base_mod, element, depth,
-                   self.columns(fields) if fields else ())
-            for name, text, oid, mod, required, base, base_mod, element, depth, fields
-            in self.cursor.fetchall()
-        )  # fmt: skip
+    def close(self) -> None:
+        self.reader.close()
+        self.owner.close()
 
     def fill(self, pg_type: str, literals: list[str]) -> Column:
         self.cursor.execute("DROP TABLE IF EXISTS matrix")
-        self.cursor.execute(f"CREATE TABLE matrix (id integer, value {pg_type})")
+        self.cursor.execute(f"CREATE TABLE matrix (id integer PRIMARY KEY, value {pg_type})")
         for row, literal in enumerate([*literals, None]):
             self.cursor.execute(f"INSERT INTO matrix VALUES (%s, %s::{pg_type})", (row, literal))
-        self.cursor.execute("SELECT 'matrix'::regclass::oid")
-        found = self.cursor.fetchone()
-        assert found is not None
-        return self.columns(found[0])[1]
+        return read_table(self.reader, "public", "matrix", None).columns[1]
 
-    def copy(self, wire: Wire, column: str = '"value"') -> list[bytes]:
+    def copy(self, wire: Wire) -> list[bytes]:
         chunks: list[bytes] = []
-
-        class Sink:
-            write = staticmethod(chunks.append)
-
-        select = f"SELECT {select_expression(wire, column)} FROM matrix ORDER BY id"
-        self.cursor.copy_expert(f"COPY ({select}) TO STDOUT (FORMAT binary)", Sink())
+        select = f"SELECT {select_expression(wire, 'value')} FROM matrix ORDER BY id"
+        self.reader.copy(f"COPY ({select}) TO STDOUT (FORMAT binary)", chunks.append)
         return chunks
 
     def changed(self, pg_type: str, texts: list[str | None]) -> list[Any]:
@@ -105,12 +81,12 @@ class Session:
 
 
 @pytest.fixture(scope="module")
-def session(postgres: Any) -> Iterator[Session]:
-    database: Database = postgres.new_database()
+def matrix(postgres: PostgresServer) -> Iterator[Matrix]:
+    database = postgres.new_database()
     database.execute(PREPARATION)
-    session = Session(database.dsn)
-    yield session
-    session.connection.close()
+    matrix = Matrix(database)
+    yield matrix
+    matrix.close()
     postgres.drop_database(database)
 
 
@@ -183,22 +159,22 @@ def refuse(constant: str) -> None:
 
 
 @pytest.mark.parametrize("pg_type", LITERALS)
-def test_every_value_comes_back_from_its_line_unchanged(session: Session, pg_type: str) -> None:
+def test_every_value_comes_back_from_its_line_unchanged(matrix: Matrix, pg_type: str) -> None:
     # GIVEN a table with boundary values of one type, and a NULL
     literals = LITERALS[pg_type]
-    column = session.fill(pg_type, literals)
+    column = matrix.fill(pg_type, literals)
     wire = wire_of(column)
     # WHEN COPY's bytes are read, sent through Avro and written as lines
-    lines = lines_of(column, session.copy(wire))
+    lines = lines_of(column, matrix.copy(wire))
     # THEN PostgreSQL takes each back as the value that it was
     assert len(lines) == len(literals) + 1
     assert lines[-1] == {"value": None}
-    assert session.changed(pg_type, [literal_of(wire, line["value"]) for line in lines]) == []
+    assert matrix.changed(pg_type, [literal_of(wire, line["value"]) for line in lines]) == []
 
 
 @pytest.mark.parametrize("pg_type", LITERALS)
-def test_every_type_has_an_avro_schema_that_parses(session: Session, pg_type: str) -> None:
-    column = session.fill(pg_type, [])
+def test_every_type_has_an_avro_schema_that_parses(matrix: Matrix, pg_type: str) -> None:
+    column = matrix.fill(pg_type, [])
     field = {"name": "value", "type": ["null", avro_of(column, "a.b")], "default": None}
     fastavro.parse_schema({"type": "record", "name": "a.b", "fields": [field]})
 
@@ -218,10 +194,10 @@ def test_every_type_has_an_avro_schema_that_parses(session: Session, pg_type: st
     ],
 )
 def test_a_value_that_cannot_be_carried_is_refused_by_row(
-    session: Session, pg_type: str, literal: str
+    matrix: Matrix, pg_type: str, literal: str
 ) -> None:
-    wire = wire_of(session.fill(pg_type, [literal]))
+    wire = wire_of(matrix.fill(pg_type, [literal]))
     with pytest.raises(Uncarriable) as refused:
-        CopyReader([wire]).read(session.copy(wire))
+        CopyReader([wire]).read(matrix.copy(wire))
     assert (refused.value.column, refused.value.rows.tolist()) == ("value", [0])
     assert literal == "NaN" or literal not in str(refused.value)

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from rowferry.cli import config, receive, render, send, stack, verify
+from rowferry.cli import (
+    check,
+    config,
+    demo,
+    init,
+    receive,
+    render,
+    schema,
+    send,
+    stack,
+    status,
+    verify,
+)
 from rowferry.cli import run as run_command
 from rowferry.cli.endings import Ending
 from rowferry.errors import RowferryError
@@ -24,10 +36,15 @@ app = typer.Typer(
 
 # In the order of the help: what one does first comes first.
 COMMANDS: tuple[Callable[..., Any], ...] = (
+    demo.demo,
+    init.init,
+    check.check,
     send.send,
     receive.receive,
     run_command.run,
+    status.status,
     verify.verify,
+    schema.schema,
     config.config,
 )
 

@@ -27,7 +27,7 @@ def uses_settings(
 
     The command's first parameter receives what load_settings() gave; `required` is its. A secret
     has no flag: an argument is visible to every process of the machine. logs: the command runs
-    long and logs events.
+    long and logs events; others log warnings only.
     """
     grouped = sections()
     fields = [name for title in (titles or grouped) for name in grouped[title]]
@@ -98,12 +98,10 @@ def _flag(name: str) -> inspect.Parameter:
 
 
 def _set_up(loaded: Loaded, *, logs: bool) -> None:
+    from rowferry.observe.log import configure
     from rowferry.observe.redact import hide
 
     hide(loaded.settings.secret_values())
     for warning in loaded.warnings:
         render.note(f"warning: {warning}")
-    if logs:
-        from rowferry.observe.log import configure
-
-        configure(loaded.settings)
+    configure(loaded.settings, quiet=not logs)

@@ -26,7 +26,7 @@ def note(text: str) -> None:
 
 def line(text: str) -> None:
     """A line of data, to stdout, as it comes."""
-    sys.stdout.write(printable(text) + "\n")
+    sys.stdout.write(printable(text, keep="\n") + "\n")
     sys.stdout.flush()
 
 

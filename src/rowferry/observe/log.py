@@ -16,9 +16,14 @@ _CAPPED = ("snowflake", "botocore", "boto3", "httpx", "httpcore", "urllib3", "as
 _LONGEST_VALUE = 2000
 
 
-def configure(settings: Settings) -> None:
-    """Set up logging of this process; what was set up before is replaced."""
+def configure(settings: Settings, *, quiet: bool = False) -> None:
+    """Set up logging of this process; what was set up before is replaced.
+
+    quiet: warnings and errors only, unless the settings ask for more than the usual.
+    """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    if quiet and level == logging.INFO:
+        level = logging.WARNING
     is_console = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stderr.isatty()
     )

@@ -12,7 +12,7 @@ from rowferry.observe.redact import redact
 from rowferry.printable import printable
 
 # Their debug output holds request bodies, presigned URLs and tokens.
-_CAPPED = ("snowflake", "botocore", "boto3", "httpx", "httpcore", "urllib3", "asyncio", "requests")
+_CAPPED = ("snowflake", "botocore", "boto3", "httpx", "httpx2", "httpcore", "urllib3", "requests")
 _LONGEST_VALUE = 2000
 
 
@@ -40,7 +40,7 @@ def configure(settings: Settings, *, quiet: bool = False) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _take_over_foreign(shared, _renderer(is_console), max(level, logging.INFO))
+    _take_over_foreign(shared, _renderer(is_console))
 
 
 def make_safe(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -68,8 +68,8 @@ def _renderer(is_console: bool) -> Processor:
     return structlog.processors.JSONRenderer(ensure_ascii=False)
 
 
-def _take_over_foreign(shared: list[Processor], renderer: Processor, level: int) -> None:
-    """Send the standard library's records through the same processors."""
+def _take_over_foreign(shared: list[Processor], renderer: Processor) -> None:
+    """Send the standard library's warnings and errors through the same processors."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
@@ -77,6 +77,6 @@ def _take_over_foreign(shared: list[Processor], renderer: Processor, level: int)
     )
     handler.setFormatter(formatter)
     logging.root.handlers[:] = [handler]
-    logging.root.setLevel(level)
+    logging.root.setLevel(logging.WARNING)
     for name in _CAPPED:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ from rowferry.failpoints import failpoint
 from rowferry.flow.capture import durable, state, window
 from rowferry.flow.capture.source import Fetched, Look, Moment, Query, Source, Which
 from rowferry.flow.capture.state import Load, Poll, Server, State
+from rowferry.flow.capture.statements import precision_margin
 from rowferry.flow.capture.window import BEGINNING, SECOND, Bound, Seen
 from rowferry.flow.capture.xids import NONE, Bools, Int64s, XidSet
 from rowferry.model import Rows, Slice, Table
@@ -286,5 +287,7 @@ def _unclaimed(load: Load, marks: Int64s) -> Bools:
 
 
 def margin_of(settings: Settings, table: Table) -> int:
-    """ε + σ, and what the column's own precision takes from it."""
-    return int((settings.epsilon_seconds + settings.clock_skew_seconds) * SECOND)
+    """What is subtracted from a bound: epsilon, clock skew, and what the column's type cuts off."""
+    column = next((c for c in table.columns if c.name == table.timestamp_column), None)
+    seconds = settings.epsilon_seconds + settings.clock_skew_seconds
+    return int(seconds * SECOND) + (precision_margin(column) if column else 0)

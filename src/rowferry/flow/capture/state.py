@@ -1,4 +1,4 @@
-"""A table's durable state, and how polls, slices, loads and the server's history change it; pure."""
+"""A table's durable state, and how polls, slices, loads and accidents change it; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

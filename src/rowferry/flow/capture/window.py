@@ -2,7 +2,8 @@
 
 The idea: only a transaction that ended since the last poll can reveal rows, and its rows carry
 xids that the last snapshot had not seen finished. Times are microseconds since 1970 by the
-server's clock, stored raw: the margin (ε + σ) is subtracted only where a bound is used.
+server's clock, stored raw: the margin (EPSILON_SECONDS and
+CLOCK_SKEW_SECONDS) is subtracted only where a bound is used.
 """
 
 from collections.abc import Mapping
@@ -152,7 +153,7 @@ class Clock:
     def read(self, server: int, before: int, after: int) -> tuple["Clock", int]:
         """Take a reading made between two of ours; the second result is how far it went back.
 
-        A step back smaller than the round trip is not seen; ε covers it.
+        A step back smaller than the round trip is not seen; the margin covers it.
         """
         least, most = server - after, server - before
         if self.ahead is None or most >= self.ahead:

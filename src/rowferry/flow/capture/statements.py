@@ -1,0 +1,182 @@
+"""The SQL of a read: which rows, their marks, their order; text only, no connection."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from rowferry.flow.capture.source import Query, Which
+from rowferry.flow.capture.window import BEGINNING, SECOND
+from rowferry.model import Column, Table
+from rowferry.types import Kind, Wire, select_expression, wire_of
+
+TIMES = {1184: "timestamptz", 1114: "timestamp", 1082: "date"}
+_ANY_ZONE = timedelta(hours=12)  # how far a local clock may be behind UTC
+_DAYLIGHT_SAVING = timedelta(hours=1)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BUSINESS_END = 250_000_000_000 * SECOND  # about the year 9892; later bounds mean "never"
+
+
+def quoted(name: str) -> str:
+    """The name as SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """The text as SQL string, whatever standard_conforming_strings says."""
+    doubled = text.replace("'", "''").replace("\\", "\\\\")
+    return f"E'{doubled}'" if "\\" in text else f"'{doubled}'"
+
+
+class Statements:
+    """Builds the reads of one table; everything that stays the same is built once."""
+
+    def __init__(self, table: Table, condition: str | None, zone: str | None) -> None:
+        self.table = table
+        columns = {c.name: c for c in table.columns}
+        self.wires = tuple(wire_of(column) for column in table.columns)
+        self._columns = columns
+        self._select = [select_expression(wire, quoted(wire.name)) for wire in self.wires]
+        self._condition = f" AND ({condition})" if condition else ""
+        self._from = f"{quoted(table.schema)}.{quoted(table.name)}"
+        self._zone = ZoneInfo(zone) if zone else None
+        timestamp = columns.get(table.timestamp_column or "")
+        self._ts = quoted(timestamp.name) if timestamp else "NULL"
+        self._kind = TIMES.get(timestamp.base_oid, "timestamptz") if timestamp else "timestamptz"
+
+    def wires_of(self, query: Query) -> list[Wire]:
+        """What read() selects: the columns, the mark, the ordering columns as text."""
+        texts = [
+            Wire(f"order {at}", Kind.TEXT, pa.utf8(), cast="text")
+            for at, _ in enumerate(query.order)
+        ]
+        return [*self.wires, Wire("mark", Kind.INT64, pa.int64()), *texts]
+
+    def read(self, query: Query, limit: int, source: str | None = None) -> str:
+        """The COPY of a query's rows; source: a leaf, where it may be read by itself."""
+        selected = [*self._select, self.mark(query)]
+        selected += [f"{quoted(name)}::text" for name in query.order]
+        text = f"SELECT {', '.join(selected)} FROM {self._rows(query, source)}"
+        if query.order:
+            text += f" ORDER BY {', '.join(quoted(name) for name in query.order)}"
+        return f"COPY ({text} LIMIT {limit}) TO STDOUT (FORMAT binary)"
+
+    def marks(self, query: Query) -> str:
+        """The COPY of a query's distinct marks."""
+        text = f"SELECT DISTINCT {self.mark(query)} FROM {self._rows(query, None)}"
+        return f"COPY ({text}) TO STDOUT (FORMAT binary)"
+
+    def mark(self, query: Query) -> str:
+        """The expression of a row's mark."""
+        x8 = xid8(query.xmax)
+        claim = query.claim
+        if claim is not None:
+            timed = f"WHEN {x8} >= {claim.least} AND {self._at_least(claim.since)} THEN {x8}"
+            if self._ts == "NULL":
+                return "(-1)::bigint"
+            untimed = (
+                f"WHEN {self._ts} IS NULL THEN CASE WHEN {x8} >= {claim.least_untimed}"
+                f" THEN -2 - {x8} ELSE -1 END"
+            )
+            return f"CASE {untimed} {timed} ELSE -1 END"
+        if query.again_since is not None:
+            return f"CASE WHEN {self._at_least(query.again_since)} THEN -{x8} ELSE {x8} END"
+        return x8
+
+    def _rows(self, query: Query, source: str | None) -> str:
+        conditions = [*self._which(query), *self._after(query)]
+        if query.leaf is not None and source is None:
+            conditions.append(f"tableoid = {query.leaf}")
+        where = " AND ".join(conditions) or "true"
+        return f"{source or self._from} WHERE {where}{self._condition}"
+
+    def _which(self, query: Query) -> list[str]:
+        x8 = xid8(query.xmax)
+        if query.which is Which.ALL:
+            return []
+        xids = [f"{x8} >= {query.least}"] if query.least else []
+        if query.most is not None:
+            xids.append(f"{x8} <= {query.most}")
+        if query.which is Which.UNTIMED:
+            return [f"{self._ts} IS NULL", *xids]
+        timed = " AND ".join([self._at_least(query.since), *xids])
+        if query.again_since is not None:
+            return [f"({timed} OR {self._at_least(query.again_since)})"]
+        return [timed]
+
+    def _after(self, query: Query) -> list[str]:
+        if not query.after:
+            return []
+        names = ", ".join(quoted(name) for name in query.order)
+        values = ", ".join(
+            f"{literal(text)}::{_type_of(self._columns[name])}"
+            for name, text in zip(query.order, query.after, strict=True)
+        )
+        return [f"({names}) > ({values})"]
+
+    def _at_least(self, since: int | None) -> str:
+        """The condition that a row's timestamp is not before a time of the server's clock."""
+        if since is None or since < BEGINNING // 2:
+            return f"{self._ts} IS NOT NULL"
+        if since > _BUSINESS_END:
+            return "false"
+        return f"{self._ts} >= {self.bound(since)}"
+
+    def bound(self, since: int) -> str:
+        """A time of the server's clock as a literal of the timestamp column's type.
+
+        A column without time zone holds some local time: 12 hours are allowed for, where the
+        zone is known one, for the change from summer time.
+        """
+        moment = _EPOCH + timedelta(microseconds=since)
+        if self._kind == "timestamptz":
+            return f"'{moment.isoformat()}'::timestamptz"
+        if self._zone is None:
+            local = moment.replace(tzinfo=None) - _ANY_ZONE
+        else:
+            local = moment.astimezone(self._zone).replace(tzinfo=None) - _DAYLIGHT_SAVING
+        return f"'{local.isoformat()}'::{self._kind}"
+
+
+def xid8(xmax: int) -> str:
+    """The 64-bit image of a row's 32-bit xmin, seen from a snapshot.
+
+    For an ancient frozen row it can only look too new: a duplicate at worst, never a loss.
+    """
+    return f"({xmax} - (({xmax} - xmin::text::bigint) & 4294967295))"
+
+
+def precision_margin(column: Column) -> int:
+    """What the type of a timestamp column may cut off a timestamp, in microseconds."""
+    if column.base_oid == 1082:  # noqa: PLR2004 - date
+        return 24 * 3600 * SECOND
+    digits = column.base_mod
+    return 10 ** (6 - digits) if 0 <= digits < 6 else 0  # noqa: PLR2004 - microseconds
+
+
+def _type_of(column: Column) -> str:
+    return column.pg_type
+
+
+def identity_of(tables: Sequence[Table]) -> str:
+    """One row a table: its oid, its leaves with their files, a fingerprint of its columns.
+
+    Only functions that see what is committed now, so that it can be asked before the snapshot
+    and again inside it; the fingerprint is that of the statement's snapshot.
+    """
+    names = ", ".join(
+        f"({at}, {literal(quoted(t.schema) + '.' + quoted(t.name))})" for at, t in enumerate(tables)
+    )
+    return f"""
+SELECT n.at, r.oid::bigint,
+  coalesce(
+    (SELECT jsonb_object_agg(p.relid::oid::text, pg_relation_filenode(p.relid)::bigint)
+       FROM pg_partition_tree(r.oid) p WHERE p.isleaf),
+    jsonb_build_object(r.oid::text, pg_relation_filenode(r.oid)::bigint)),
+  (SELECT md5(string_agg(concat_ws(',', attnum, attname, atttypid, atttypmod, attnotnull), ';'
+                         ORDER BY attnum))
+     FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0 AND NOT attisdropped)
+  FROM (VALUES {names}) n(at, name), LATERAL (SELECT to_regclass(n.name)::oid AS oid) r
+ WHERE r.oid IS NOT NULL ORDER BY n.at"""

@@ -13,8 +13,9 @@ from rowferry.errors import Code, DataAtRisk
 from rowferry.model import Offset
 
 LONGEST_METADATA = 4095  # the broker's 4,096 less the NUL that librdkafka appends
+_END = r"[1-9]\d*(?:\.\d+)?"
 _TEXT = re.compile(
-    r"rf1\|t=(?P<topic>[\w-]{8})\|f=(?P<format>\w+)\|b=(?P<ends>\d+(?:\.\d+)?(?:,\d+(?:\.\d+)?)*)?",
+    rf"rf1\|t=(?P<topic>[\w-]{{8}})\|f=(?P<format>\w+)\|b=(?P<ends>{_END}(?:,{_END})*)?",
     re.ASCII,
 )
 

@@ -18,7 +18,8 @@ from rowferry.flow.capture.xids import NONE, Bools, Int64s, XidSet
 from rowferry.model import Rows, Slice, Table
 
 Finish = Callable[[State], State]
-UNTIMED_SHARE = 20  # polls of rows without timestamp take a twentieth of the time at most
+UNTIMED_SHARE = 20  # slow polls of rows without timestamp take a twentieth of the time at most
+SLOW_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,8 @@ class Feed:
             query = self._query(here, Which.UNTIMED, before.untimed.least)
             began = self._clock()
             fetched, new = self._fresh_of(here, query, before.untimed.sent)
-            self._untimed_due = began + UNTIMED_SHARE * (self._clock() - began)
+            took = self._clock() - began
+            self._untimed_due = began + (UNTIMED_SHARE * took if took > SLOW_SECONDS else 0.0)
             if fetched.complete:
                 after = state.finished_untimed(before, xmin, _ids(fetched.marks[new]))
                 batch = fetched.batch.filter(pa.array(new))

@@ -60,7 +60,7 @@ class Statements:
         selected += [f"{quoted(name)}::text" for name in query.order]
         text = f"SELECT {', '.join(selected)} FROM {self._rows(query, source)}"
         if query.order:
-            text += f" ORDER BY {', '.join(quoted(name) for name in query.order)}"
+            text += f" ORDER BY {', '.join(self._own(name) for name in query.order)}"
         return f"COPY ({text} LIMIT {limit}) TO STDOUT (FORMAT binary)"
 
     def marks(self, query: Query) -> str:
@@ -90,7 +90,8 @@ class Statements:
         if query.leaf is not None and source is None:
             conditions.append(f"tableoid = {query.leaf}")
         where = " AND ".join(conditions) or "true"
-        return f"{source or self._from} WHERE {where}{self._condition}"
+        alias = quoted(self.table.name)
+        return f"{source or self._from} AS {alias} WHERE {where}{self._condition}"
 
     def _which(self, query: Query) -> list[str]:
         x8 = xid8(query.xmax)
@@ -109,12 +110,16 @@ class Statements:
     def _after(self, query: Query) -> list[str]:
         if not query.after:
             return []
-        names = ", ".join(quoted(name) for name in query.order)
+        names = ", ".join(self._own(name) for name in query.order)
         values = ", ".join(
             f"{literal(text)}::{_type_of(self._columns[name])}"
             for name, text in zip(query.order, query.after, strict=True)
         )
         return [f"({names}) > ({values})"]
+
+    def _own(self, name: str) -> str:
+        """The table's column, where an output column may have its name."""
+        return f"{quoted(self.table.name)}.{quoted(name)}"
 
     def _at_least(self, since: int | None) -> str:
         """The condition that a row's timestamp is not before a time of the server's clock."""

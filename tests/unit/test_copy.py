@@ -190,6 +190,15 @@ def test_a_value_that_the_mapping_cannot_hold_is_refused_with_its_rows(
     assert (refused.value.column, refused.value.rows.tolist()) == ("c", [1, 3])
 
 
+def test_some_columns_are_read_past_an_uncarriable_value() -> None:
+    wires = wires_of(*PRODUCTS)
+    chunks = copy_of(wires, [["P1", "Lamp", None, Decimal("NaN"), 0]])
+    with pytest.raises(Uncarriable):
+        CopyReader(wires).read(chunks)
+    key = CopyReader(wires).read(chunks, only=("product_id",))
+    assert key.to_pydict() == {"product_id": ["P1"]}
+
+
 def test_the_number_of_python_calls_does_not_depend_on_the_rows() -> None:
     wires = wires_of(*PRODUCTS)
     rows = [[f"P{row}", "Lamp", "Home", Decimal("1.50"), row] for row in range(2000)]

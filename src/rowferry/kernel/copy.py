@@ -5,7 +5,7 @@ rows of a field count and length-prefixed fields; a field count of -1 as trailer
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -25,12 +25,14 @@ class CopyReader:
 
     def __init__(self, wires: Sequence[Wire]) -> None:
         self._wires = tuple(wires)
-        self._schema = pa.schema([pa.field(wire.name, wire.arrow_type) for wire in wires])
 
-    def read(self, chunks: Sequence[bytes]) -> pa.RecordBatch:
+    def read(
+        self, chunks: Sequence[bytes], *, only: Collection[str] | None = None
+    ) -> pa.RecordBatch:
         """One batch of a whole COPY's output, less than 2 GiB of it.
 
         chunks: as copy_expert() hands them to write(), a row each; cut elsewhere, they cost more.
+        only: the columns to read, as where the key of an uncarriable row is to be named.
         Raises ValueError where the bytes are not a complete COPY of these columns, Uncarriable
         where the mapping cannot hold values; its rows count from the first row.
         """
@@ -42,13 +44,13 @@ class CopyReader:
             cells = self._cells(buffer, bounds)
         except _NotARowEach:
             cells = self._cells(buffer, np.fromiter(_scan(buffer, int(bounds[-1])), np.int64))
-        return self._batch(cells, len(cells[0]) if cells else len(rows))
-
-    def _batch(self, cells: list[Cells], count: int) -> pa.RecordBatch:
-        columns = [read_cells(wire, own) for wire, own in zip(self._wires, cells, strict=True)]
-        if not columns:
-            return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
-        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        count = len(cells[0]) if cells else len(rows)
+        columns = [
+            (wire, read_cells(wire, own))
+            for wire, own in zip(self._wires, cells, strict=True)
+            if only is None or wire.name in only
+        ]
+        return _batch(columns, count)
 
     def _cells(self, buffer: Octets, bounds: Ints) -> list[Cells]:
         """One position a row, moved on field by field."""
@@ -66,6 +68,14 @@ class CopyReader:
         if (position != ends).any():
             raise _NotARowEach
         return cells
+
+
+def _batch(columns: Sequence[tuple[Wire, pa.Array]], count: int) -> pa.RecordBatch:
+    if not columns:
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
+    return pa.RecordBatch.from_arrays(
+        [array for _, array in columns], names=[wire.name for wire, _ in columns]
+    )
 
 
 class _NotARowEach(ValueError):

@@ -17,7 +17,7 @@ from rowferry.kernel.avro.single_read import read_whole, reader
 from rowferry.kernel.avro.single_write import writer
 
 # Below this the NumPy calls cost more than plain Python's one by one.
-FEWEST_ROWS_A_BLOCK: Final = 40
+FEWEST_ROWS_A_BLOCK: Final = 64
 
 
 @dataclass(frozen=True, slots=True)

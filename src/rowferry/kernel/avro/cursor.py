@@ -77,7 +77,7 @@ class Cursor:
         """Step over what was read; rows that were read past their end fail."""
         self.positions = self.positions + sizes
         beyond = self.positions > self.ends
-        if beyond.any():
+        if np.count_nonzero(beyond):
             self.fail(beyond, Reason.TRUNCATED)
 
     def alive(self) -> Mask:
@@ -104,13 +104,12 @@ class Cursor:
     def read_numbers(self) -> Numbers:
         """A zig-zag varint a row."""
         first = self.bytes()
-        is_short = first < ONE_BYTE
-        if is_short.all():
+        if first.max(initial=0) < ONE_BYTE:
             numbers = ((first >> 1) ^ (0 - (first & 1))).view(np.int8).astype(np.int64)
             self.advance(1)
             return numbers
         words, sizes = compact(self.read_words())
-        if int(sizes.max()) > WORD_BYTES:
+        if sizes.max() > WORD_BYTES:
             words, sizes = self._read_far(words, sizes)
         self.advance(sizes)
         return unzigzag(words)
@@ -124,7 +123,7 @@ class Cursor:
         words[far] |= (ninth & np.uint64(0x7F)) << np.uint64(WORD_BITS)
         words[far] |= tenth.astype(np.uint64) << np.uint64(WORD_BITS + 7)
         sizes[far] += goes_on
-        if (tenth > 1).any():
+        if np.count_nonzero(tenth > 1):
             too_long = np.zeros(len(self), np.bool_)
             too_long[far] = tenth > 1
             self.fail(too_long, Reason.VARINT)
@@ -135,7 +134,7 @@ class Cursor:
         """A length a row, and where the bytes begin; steps over them."""
         lengths = self.read_numbers()
         beyond = lengths.view(np.uint64) > (self.ends - self.positions).view(np.uint64)
-        if beyond.any():
+        if np.count_nonzero(beyond):
             self.fail(beyond, Reason.LENGTH)
             lengths = np.where(beyond, 0, lengths)
         starts = self.positions

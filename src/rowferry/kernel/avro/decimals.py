@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rowferry.kernel.avro.varints import Numbers, Words, top_bits
+from rowferry.kernel.avro.varints import SIGN_BIT, Numbers, Words, top_bits
 
 LIMB_BITS: Final = 64
 LIMB_BYTES: Final = 8
@@ -16,7 +16,8 @@ Mask = NDArray[np.bool_]
 
 def sign_of(top: Words) -> Words:
     """All ones for a negative number, 0 for others, from its top limb."""
-    return (top.view(np.int64) >> (LIMB_BITS - 1)).view(np.uint64)
+    sign: Words = (top.view(np.int64) >> SIGN_BIT).view(np.uint64)
+    return sign
 
 
 def magnitude(limbs: Sequence[Words], sign: Words) -> list[Words]:
@@ -57,5 +58,5 @@ def big_endian(limb: Words, sizes: Words | int) -> Words:
 
 def limb_sizes(sizes: Numbers, place: int) -> Numbers:
     """How many of a number's bytes lie in the limb at this place."""
-    sizes_here: Numbers = np.clip(sizes - LIMB_BYTES * place, 0, LIMB_BYTES)
+    sizes_here: Numbers = np.minimum(np.maximum(sizes - LIMB_BYTES * place, 0), LIMB_BYTES)
     return sizes_here

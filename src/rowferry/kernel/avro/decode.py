@@ -54,7 +54,7 @@ def _decode_null(_: Null, cursor: Cursor) -> pa.Array:
 def _decode_boolean(_: Boolean, cursor: Cursor) -> pa.Array:
     flags = cursor.bytes()
     cursor.advance(1)
-    if (flags > 1).any():
+    if np.count_nonzero(flags > 1):
         cursor.fail(flags > 1, Reason.BOOLEAN)
     return pa.Array.from_buffers(pa.bool_(), len(flags), [None, mask_buffer(flags == 1)])
 
@@ -64,7 +64,7 @@ def _decode_varint(shape: Varint, cursor: Cursor) -> pa.Array:
     if shape.bits != INT_BITS:
         return column_of(shape.arrow, numbers)
     narrow = numbers.astype(np.int32)
-    if (narrow != numbers).any():
+    if np.count_nonzero(narrow != numbers):
         cursor.fail(narrow != numbers, Reason.INT)
     return column_of(shape.arrow, narrow)
 
@@ -85,7 +85,7 @@ def _decode_text(_: Text, cursor: Cursor) -> pa.Array:
 
 def _decode_fixed(shape: Fixed, cursor: Cursor) -> pa.Array:
     beyond = cursor.ends - cursor.positions < shape.size
-    if beyond.any():  # also the rows that failed before
+    if np.count_nonzero(beyond):  # also the rows that failed before
         cursor.fail(beyond, Reason.TRUNCATED)
         part = cursor.part(~beyond)
         column = with_nulls(_decode_fixed(shape, part), ~beyond)
@@ -100,7 +100,7 @@ def _decode_fixed(shape: Fixed, cursor: Cursor) -> pa.Array:
 def _decode_enum(shape: Enum, cursor: Cursor) -> pa.Array:
     places = cursor.read_numbers()
     beyond = places.view(np.uint64) >= len(shape.symbols)
-    if beyond.any():
+    if np.count_nonzero(beyond):
         cursor.fail(beyond, Reason.SYMBOL)
         places = np.where(beyond, 0, places)
     if not shape.symbols:
@@ -121,12 +121,13 @@ def _decode_record(shape: Record, cursor: Cursor) -> pa.Array:
 def _decode_optional(shape: Optional, cursor: Cursor) -> pa.Array:
     branches = cursor.read_numbers()
     beyond = branches.view(np.uint64) > 1
-    if beyond.any():
+    if np.count_nonzero(beyond):
         cursor.fail(beyond, Reason.BRANCH)
     is_null = branches == shape.null_branch
-    if not is_null.any():
+    nulls = np.count_nonzero(is_null)
+    if nulls == 0:
         return decode(shape.inner, cursor)
-    if is_null.all():
+    if nulls == len(cursor):
         return pa.nulls(len(cursor), shape.arrow)
     if isinstance(shape.inner, SIMPLE):
         return _decode_parked(shape.inner, cursor, is_null)

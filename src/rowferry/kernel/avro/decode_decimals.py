@@ -29,7 +29,7 @@ def decode_decimal(shape: Decimal, cursor: Cursor) -> pa.Array:
         limbs.append(np.where(is_sign, decimals.sign_of(limbs[-1]), limb))
     sign = decimals.sign_of(limbs[-1])
     wide = decimals.too_wide(decimals.magnitude(limbs, sign), shape.precision)
-    if wide.any():
+    if np.count_nonzero(wide):
         cursor.fail(wide, Reason.DECIMAL)
     table = np.empty((len(cursor), width // LIMB_BYTES), np.uint64)
     for place in range(width // LIMB_BYTES):
@@ -42,7 +42,7 @@ def _read_extents(shape: Decimal, cursor: Cursor) -> tuple[Numbers, Numbers]:
     if shape.size is None:
         return cursor.read_lengths()
     beyond = cursor.ends - cursor.positions < shape.size
-    if beyond.any():
+    if np.count_nonzero(beyond):
         cursor.fail(beyond, Reason.TRUNCATED)
     starts = cursor.positions
     sizes = np.where(beyond, 0, shape.size)
@@ -67,7 +67,7 @@ def _fail_unless_sign(cursor: Cursor, starts: Numbers, sizes: Numbers, width: in
         rows = np.flatnonzero(sizes == size)
         octets = cursor.block.data[starts[rows, None] + np.arange(size - width + 1)]
         wide[rows] = ~_is_sign(octets)
-    if wide.any():
+    if np.count_nonzero(wide):
         cursor.fail(wide, Reason.DECIMAL)
 
 

@@ -14,7 +14,8 @@ from rowferry.kernel.avro.single_read import items_reader
 from rowferry.kernel.avro.varints import Numbers
 
 # A round costs about as much as this many items read one at a time in Python.
-FEWEST_ROWS_A_ROUND: Final = 24
+FEWEST_ROWS_A_ROUND: Final = 64
+ROUNDS_IN_ANY_CASE: Final = 16
 SAME_SIZE: Final = (Boolean, Float, Fixed)
 
 Decode = Callable[[Shape, Cursor], pa.Array]
@@ -30,7 +31,7 @@ def decode_list(shape: Array | Map, items: Shape, cursor: Cursor, decode: Decode
         counts, block_ends = _read_block_head(part, items.least)
         found += [(active[rows], column) for rows, column in _items(items, part, counts, decode)]
         odd = (block_ends >= 0) & (part.positions != block_ends) & part.alive()
-        if odd.any():
+        if np.count_nonzero(odd):
             part.fail(odd, Reason.BLOCK)
         cursor.join(active, part)
         active = active[counts > 0]
@@ -42,7 +43,7 @@ def _read_block_head(part: Cursor, least: int) -> tuple[Numbers, Numbers]:
     counts = part.read_numbers()
     block_ends = np.full(len(counts), -1, np.int64)
     sized = counts < 0
-    if sized.any():
+    if np.count_nonzero(sized):
         some = part.part(sized)
         starts, sizes = some.read_lengths()
         some.positions = starts
@@ -51,7 +52,7 @@ def _read_block_head(part: Cursor, least: int) -> tuple[Numbers, Numbers]:
         counts = np.abs(counts)
     room = (part.ends - part.positions) // least  # 0 for rows that failed
     beyond = counts.view(np.uint64) > room.view(np.uint64)  # -2^63 is its own absolute
-    if beyond.any():
+    if np.count_nonzero(beyond):
         part.fail(beyond, Reason.COUNT)
         counts = np.where(beyond, 0, counts)
     return counts, block_ends
@@ -63,7 +64,7 @@ def _items(items: Shape, part: Cursor, counts: Numbers, decode: Decode) -> Found
     found: Found = []
     rows, number = np.flatnonzero(counts), 0
     some = part.part(rows)
-    while len(rows) >= FEWEST_ROWS_A_ROUND or (len(rows) and number < FEWEST_ROWS_A_ROUND):
+    while len(rows) >= FEWEST_ROWS_A_ROUND or (len(rows) and number < ROUNDS_IN_ANY_CASE):
         found.append((rows, decode(items, some)))
         number += 1
         goes_on = (counts[rows] > number) & some.alive()
@@ -89,7 +90,7 @@ def _items_of_one_size(items: Shape, part: Cursor, counts: Numbers, decode: Deco
     failed = np.zeros(len(counts), np.bool_)
     failed[rows[~some.alive()]] = True
     part.advance(counts * items.least)
-    if failed.any():
+    if np.count_nonzero(failed):
         part.fail(failed, Reason.TRUNCATED)  # noted with its reason before
     return [(rows, column)]
 

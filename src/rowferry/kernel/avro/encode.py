@@ -32,6 +32,7 @@ from rowferry.kernel.avro.shapes import (
 from rowferry.kernel.avro.single_write import writer
 from rowferry.kernel.avro.varints import Words
 
+BYTES: Final = Bytes(pa.binary(), 1)
 NUMBERS: Final = {32: np.int32, 64: np.int64}
 
 
@@ -88,11 +89,15 @@ def _encode_float(shape: Float, column: pa.Array, pieces: Pieces) -> None:
     pieces.add(words.astype(np.uint64, copy=False), shape.size, shape.size)
 
 
-def _encode_bytes(_: Bytes | Text, column: pa.Array, pieces: Pieces) -> None:
-    blobs = column.cast(pa.binary())
-    bounds = np.frombuffer(blobs.buffers()[1], np.int32)[blobs.offset :][: len(blobs) + 1]
-    pieces.add_numbers((bounds[1:] - bounds[:-1]).astype(np.int64))
-    pieces.add_blobs(blobs)
+def _encode_bytes(_: Bytes, column: pa.Array, pieces: Pieces) -> None:
+    pieces.add_lengths(
+        np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
+    )
+    pieces.add_blobs(column)
+
+
+def _encode_text(_: Text, column: pa.Array, pieces: Pieces) -> None:
+    _encode_bytes(BYTES, column.view(BYTES.arrow), pieces)
 
 
 def _encode_fixed(shape: Fixed, column: pa.Array, pieces: Pieces) -> None:
@@ -189,7 +194,7 @@ ENCODERS: Final[dict[type[Shape], Encoder]] = {
     Boolean: _encode_boolean,
     Varint: _encode_varint,
     Float: _encode_float,
-    Text: _encode_bytes,
+    Text: _encode_text,
     Bytes: _encode_bytes,
     Fixed: _encode_fixed,
     Enum: _encode_enum,

@@ -11,15 +11,29 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rowferry.kernel.avro.reasons import UnwritableError
-from rowferry.kernel.avro.varints import WORD_BITS, Numbers, Words, spread, zigzag
+from rowferry.kernel.avro.varints import (
+    CONTINUED,
+    ONE,
+    WORD_BITS,
+    Numbers,
+    Words,
+    constant,
+    spread,
+    zigzag,
+)
 
 WORD_BYTES: Final = 8
 INLINE_BYTES: Final = 12
 ONE_BYTE: Final = 0x80
-ALL_CONTINUED: Final = 0x8080808080808080
+
+HALF_WORD: Final = constant(32)
+LENGTH: Final = constant(0xFFFFFFFF)
+AS_VIEWS: Final = pc.CastOptions(pa.binary_view())  # made once: Array.cast() makes them each time
+AS_BINARY: Final = pc.CastOptions(pa.binary())
 
 
 class Pieces:
@@ -42,7 +56,7 @@ class Pieces:
 
     def refuse(self, bad: NDArray[np.bool_], what: str) -> None:
         """Raise UnwritableError if any of these rows takes part."""
-        if bad.any() and (self.mask is None or (self.mask & bad).any()):
+        if np.count_nonzero(bad) and (self.mask is None or (self.mask & bad).any()):
             raise UnwritableError(what)
 
     def add(self, word: Words | int, sizes: Words | int, longest: int) -> None:
@@ -51,10 +65,20 @@ class Pieces:
             self._flush()
         if self.mask is not None:
             word, sizes = word & self.mask, sizes & self.mask
-        shift = self._sizes << 3 if isinstance(self._sizes, int) else self._sizes << np.uint64(3)
-        self._word = self._word | (word << shift) if self._longest else word
-        self._sizes = self._sizes + sizes if self._longest else sizes
+        if self._longest:
+            self._word = self._word | (word << (self._sizes << 3))
+            self._sizes = self._sizes + sizes
+        else:
+            self._word, self._sizes = word, sizes
         self._longest += longest
+
+    def add_lengths(self, bounds: NDArray[np.int32]) -> None:
+        """The lengths between ascending bounds, as varints."""
+        lengths = bounds[1:] - bounds[:-1]
+        if lengths.max(initial=0) < ONE_BYTE // 2:
+            self.add(lengths.astype(np.uint64) << ONE, 1, 1)
+        else:
+            self.add_numbers(lengths.astype(np.int64))
 
     def add_numbers(self, numbers: Numbers) -> None:
         """A zig-zag varint a row."""
@@ -65,15 +89,15 @@ class Pieces:
             return
         near, sizes = spread(words)
         if top < 1 << WORD_BITS:
-            self.add(near, sizes.view(np.uint64), (top.bit_length() + 6) // 7)
+            self.add(near, sizes, (top.bit_length() + 6) // 7)
             return
-        self._add_long(words, near, sizes.view(np.uint64))
+        self._add_long(words, near, sizes)
 
     def _add_long(self, words: Words, near: Words, sizes: Words) -> None:
         """Varints of which some have 9 or 10 bytes."""
         far = words >> np.uint64(WORD_BITS)
         is_far = far > 0
-        self.add(np.where(is_far, near | ALL_CONTINUED, near), np.where(is_far, 8, sizes), 8)
+        self.add(np.where(is_far, near | CONTINUED, near), np.where(is_far, 8, sizes), 8)
         last = far >> np.uint64(7)
         far_word = far | (last << np.uint64(8))  # bit 7 of far is the 9th byte's continuation
         self.add(far_word, is_far + last, 2)
@@ -81,13 +105,13 @@ class Pieces:
     def add_blobs(self, blobs: pa.Array) -> None:
         """The bytes of a binary array; its nulls must be masked, or empty."""
         self._flush()
-        views = blobs.cast(pa.binary_view())
+        views = pc.call_function("cast", [blobs], AS_VIEWS)
         _, entries, *buffers = views.buffers()
         table = np.frombuffer(entries, np.uint64).reshape(-1, 2)[views.offset :][: self.rows]
         lows, highs = table[:, 0], table[:, 1]
         base = len(self._buffers)
         if base and buffers:
-            outside = (lows & 0xFFFFFFFF) > INLINE_BYTES
+            outside = (lows & LENGTH) > INLINE_BYTES
             highs = highs + outside * np.uint64(base)
         self._buffers += buffers
         if self.mask is not None:
@@ -106,8 +130,8 @@ class Pieces:
             table[:, place, 0] = low
             table[:, place, 1] = high
         buffers = [None, pa.py_buffer(table), *self._buffers]
-        laid = pa.Array.from_buffers(pa.binary_view(), self.rows * width, buffers).cast(pa.binary())
-        _, bounds, data = laid.buffers()
+        views = pa.Array.from_buffers(pa.binary_view(), self.rows * width, buffers)
+        _, bounds, data = pc.call_function("cast", [views], AS_BINARY).buffers()
         starts = np.frombuffer(bounds, np.int32)[: self.rows * width + 1 : width]
         return binary_of(np.ascontiguousarray(starts), data)
 
@@ -120,8 +144,8 @@ class Pieces:
             self._lows.append(sizes | (word & 0xFFFFFFFF) << 32)
             self._highs.append(word >> 32)
         else:
-            self._lows.append((word << np.uint64(32)) | sizes)
-            self._highs.append(word >> np.uint64(32))
+            self._lows.append((word << HALF_WORD) | sizes)
+            self._highs.append(word >> HALF_WORD)
         self._word, self._sizes, self._longest = 0, 0, 0
 
 

@@ -20,6 +20,10 @@ TABLE = "public.items"
 Environ = dict[str, str]
 
 
+class NotExact(AssertionError):
+    """The topic is not what the source is."""
+
+
 @dataclass
 class SenderProcess:
     """The running program; its lines are read as they come."""
@@ -80,10 +84,17 @@ class Sending:
     settings: Settings
     total: int = 5000
     slice_rows: int = 500
+    large_at: int = -1
     started: list[SenderProcess] = field(default_factory=list)
 
     def start(
-        self, *, once: bool = False, failpoints: str = "", mutant: str = "", **overrides: Any
+        self,
+        *,
+        once: bool = False,
+        failpoints: str = "",
+        mutant: str = "",
+        no_answer: str = "",
+        **overrides: Any,
     ) -> SenderProcess:
         named = {"tables": TABLE, **overrides}
         environ = {
@@ -92,7 +103,9 @@ class Sending:
             **self.environ(**named),
             "NUMBERED_TOTAL": str(self.total),
             "NUMBERED_SLICE": str(self.slice_rows),
+            "NUMBERED_LARGE_AT": str(self.large_at),
             "NUMBERED_MUTANT": mutant,
+            "NUMBERED_NO_ANSWER": no_answer,
         }
         if failpoints:
             environ["ROWFERRY_FAILPOINTS"] = failpoints
@@ -104,14 +117,15 @@ class Sending:
         self.started.append(process)
         return process
 
-    def finish(self, **overrides: Any) -> None:
-        """Send the rest in a new process."""
-        process = self.start(once=True, **overrides)
+    def finish(self, **how: Any) -> SenderProcess:
+        """Send the rest in a new process; gives it, ended."""
+        process = self.start(once=True, **how)
         assert process.exit_code() == 0, "".join(process.errors)
+        return process
 
-    def numbers(self) -> list[int]:
+    def numbers(self, topic: str = "") -> list[int]:
         """The numbers in the topic, sorted; a repeated one appears as often as it is there."""
-        records = read_topic(self.settings, self.topic)
+        records = read_topic(self.settings, topic or self.topic)
         return sorted(record.value["n"] for record in records if record.value)
 
     @property
@@ -120,12 +134,17 @@ class Sending:
 
     def check_exact(self) -> None:
         """Every row once, and the rows of a key in order."""
-        assert self.numbers() == list(range(self.total))
+        numbers = self.numbers()
+        if numbers != list(range(self.total)):
+            repeated = len(numbers) - len(set(numbers))
+            missing = len(set(range(self.total)) - set(numbers))
+            raise NotExact(f"{len(numbers)} rows: {repeated} repeated, {missing} missing")
         last: dict[bytes | None, int] = {}
         for record in read_topic(self.settings, self.topic):
             assert record.value is not None
-            assert record.value["n"] > last.get(record.key, -1), "order of a key"
             assert record.key == record.value["id"].encode()
+            if record.value["n"] <= last.get(record.key, -1):
+                raise NotExact(f"{record.key!r}: out of order at {record.offset}")
             last[record.key] = record.value["n"]
 
 

@@ -8,6 +8,7 @@ from rowferry.config import Settings
 from rowferry.model import Column, ProgressRecord, Rows, Slice, Table
 
 TEXT, INT8 = 25, 20
+LARGE = "public.items"  # the table in which large rows are
 
 
 def table_of(qualified: str) -> Table:
@@ -20,13 +21,14 @@ def table_of(qualified: str) -> Table:
     return Table(1, schema, name, columns, ("id",))
 
 
-def rows_of(table: Table, first: int, last: int, note: str | None = "n") -> Rows:
+def rows_of(table: Table, first: int, last: int, large_at: int = -1) -> Rows:
     numbers = range(first, last)
+    notes = ["x" * 2_000_000 if number == large_at else "n" for number in numbers]
     batch = pa.record_batch(
         {
             "id": pa.array([f"key-{number % 100}" for number in numbers], pa.utf8()),
             "n": pa.array(numbers, pa.int64()),
-            "note": pa.array([note] * len(numbers), pa.utf8()),
+            "note": pa.array(notes, pa.utf8()),
         }
     )
     return Rows(table, batch)
@@ -60,9 +62,9 @@ class NumberedCapture:
             first = self._sent[name]
             last = min(first + self._slice_rows, self._total)
             if first < last:
-                note = "x" * 2_000_000 if first <= self._large_at < last else "n"
                 position = ProgressRecord("count", str(last).encode())
-                self._offered = Slice(rows_of(table, first, last, note), (position,))
+                rows = rows_of(table, first, last, self._large_at if name == LARGE else -1)
+                self._offered = Slice(rows, (position,))
                 yield self._offered
 
     def confirm(self, committed: Slice) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+import pyarrow as pa
 
 from fix_stack import Database
 from rowferry.config import Settings, environment_name
@@ -58,7 +59,7 @@ class Desk:
 
     def commit(self, one: Slice) -> None:
         table = one.rows.table.qualified
-        self.rows += [{"table": table, **row} for row in one.rows.batch.to_pylist()]
+        self.rows += [{"table": table, **row} for row in plain(one.rows.batch).to_pylist()]
         self.slices.append(one.rows.batch.num_rows)
         parts = self.durable.setdefault(table, {})
         for record in one.progress:
@@ -98,6 +99,15 @@ class Desk:
 
     def twice(self, column: str = "v") -> list[Any]:
         return [value for value, times in Counter(self.values(column)).items() if times > 1]
+
+
+def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Times as numbers: Python's own hold neither infinity nor the years before Christ."""
+    columns = {
+        name: column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+    return pa.RecordBatch.from_pydict(columns)
 
 
 @contextmanager

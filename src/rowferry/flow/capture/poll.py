@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rowferry.config import Mode, Settings
-from rowferry.errors import Code, ConfigError
+from rowferry.errors import Code, ConfigError, Transient
 from rowferry.flow.capture import statements
 from rowferry.flow.capture.catalog import read_table, split_name
 from rowferry.flow.capture.filter import checked_filter
@@ -110,8 +110,9 @@ class PostgresSource:
             self.between()
             yield Moment(snapshot, self._sample(t))
         finally:
-            if self._session.in_transaction:
-                self._session.run("ROLLBACK")
+            with suppress(Transient):  # a lost connection shows at the next statement
+                if self._session.in_transaction:
+                    self._session.run("ROLLBACK")
 
     def read(self, query: Query) -> Fetched:
         """See source.Source; a slice ends early where its bytes are enough."""

@@ -16,9 +16,11 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from rowferry.stack.kafka import Kafka
 from rowferry.stack.local import LocalStack
 
 PARTITIONS = 4
+BROKER_FLAGS = ("-XX:+UseG1GC", "-Xms1g", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 ROWFERRY = (str(Path(sys.executable).with_name("rowferry")),)
 TABLE = """
 CREATE TABLE {name} (
@@ -139,7 +141,11 @@ def stand(parts: tuple[str, ...] = ("postgres", "kafka", "registry")) -> Iterato
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL runs as an unprivileged user
         began = time.monotonic()
-        with LocalStack(folder / "stack", parts, throughput=True) as stack:
+        local = LocalStack(folder / "stack", parts, say=lambda line: print(line, file=sys.stderr))
+        broker = local.parts["kafka"]
+        assert isinstance(broker, Kafka)
+        broker.flags = BROKER_FLAGS
+        with local as stack:
             print(f"stand ready after {time.monotonic() - began:.1f} s", file=sys.stderr)
             here = Stand(dict(stack.settings()), folder)
             try:

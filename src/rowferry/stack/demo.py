@@ -201,9 +201,12 @@ class Demo:
     def _lines(self, settings: Settings) -> list[str]:
         if self._plan.stage == "directory":
             return list(ledger.lines_of_folder(self._folder / "stage"))
-        from rowferry.flow.stage.snowflake import connect
+        import snowflake.connector
 
-        with closing(connect(settings)) as connection:
+        from rowferry.flow.stage.snowflake_login import connection_parameters
+
+        parameters = connection_parameters(settings)
+        with closing(snowflake.connector.connect(**parameters)) as connection:
             return list(ledger.lines_of_snowflake(connection, str(settings.stage)))
 
 

@@ -250,6 +250,19 @@ def test_a_general_union_is_avro_json_text_and_counted(way: str) -> None:
     assert union_codec.fallbacks["union"] == (2 * len(BRANCHES) if way == "in columns" else 0)
 
 
+def test_what_an_arrow_type_cannot_say_stands_in_the_metadata() -> None:
+    wide = digits(100, 7)
+    schema = AvroCodec(
+        record_of(["null", wide], fixed_digits(60, 9, 2), UNION, "bytes")
+    ).arrow_schema
+    assert [schema.field(place).metadata for place in range(4)] == [
+        {b"logicalType": b"decimal", b"precision": b"100", b"scale": b"7"},
+        {b"logicalType": b"decimal", b"precision": b"9", b"scale": b"2"},
+        {b"logicalType": b"avro-json"},
+        None,
+    ]
+
+
 SECRET = "secret"
 REFUSED: list[tuple[Any, pa.Array, str]] = [
     ("string", pa.array([SECRET, None]), "null"),

@@ -16,7 +16,7 @@ from rowferry.kernel.avro.reasons import Reason
 from rowferry.kernel.avro.shapes import Record
 
 ROWS_A_BLOCK: Final = 16384
-MOST_BYTES_A_BLOCK: Final = 1 << 29  # Arrow's offsets end at 2^31; text is copied once or twice
+MOST_BYTES_A_BLOCK: Final = 1 << 26  # a block is copied once or twice
 
 
 def row_blocks(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -32,7 +32,10 @@ class AvroCodec:
     """Compiled from a schema once; then used for any number of batches, by one thread at a time.
 
     arrow_schema: the columns of its batches (a schema that is no record has one, "value").
-    fallbacks: how many values went through Python one by one, by cause.
+    Enums are text. Unions but for null and one other are Avro-JSON text, and decimals of over 76
+    digits binary, big-endian: the fields' metadata tells it as "logicalType".
+    fallbacks: how many values of large batches went through Python one by one, by cause: "union",
+    and "long array" for what few arrays have beyond their neighbours.
     Raises SchemaRefused.
     """
 

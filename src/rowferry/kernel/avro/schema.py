@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import pyarrow as pa
@@ -217,8 +218,10 @@ def _logical(schema: Any, plain: Shape) -> Shape:
 def _decimal(schema: Any, plain: Bytes | Fixed) -> Shape:
     precision, scale = schema.get("precision"), schema.get("scale", 0)
     fits = isinstance(precision, int) and isinstance(scale, int) and 0 <= scale <= precision
-    if not fits or not 0 < precision <= WIDEST_ARROW_DECIMAL or plain.least > WIDEST_FIXED_DECIMAL:
+    if not fits or precision == 0:
         return plain
+    if precision > WIDEST_ARROW_DECIMAL or plain.least > WIDEST_FIXED_DECIMAL:
+        return replace(plain, digits=(precision, scale))
     arrow = pa.decimal128 if precision <= WIDEST_DECIMAL128 else pa.decimal256
     size = plain.size if isinstance(plain, Fixed) else None
     return Decimal(arrow(precision, scale), plain.least, precision, size)

@@ -47,14 +47,21 @@ class Text(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Bytes(Shape):
-    """Bytes behind their length; also decimals of more than 76 digits."""
+    """Bytes behind their length.
+
+    digits: precision and scale if they are a decimal too long for Arrow, two's complement,
+    big-endian.
+    """
+
+    digits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fixed(Shape):
-    """Exactly `size` bytes."""
+    """Exactly `size` bytes; digits as those of Bytes."""
 
     size: int
+    digits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +119,19 @@ class Union(Shape):
 
 
 def field_of(name: str, shape: Shape) -> pa.Field:
-    """The Arrow field that carries this shape."""
+    """The Arrow field that carries this shape; its metadata says what the type cannot."""
     nullable = isinstance(shape, Optional | Null) or (
         isinstance(shape, Union) and "null" in shape.names
     )
-    return pa.field(name, shape.arrow, nullable=nullable)
+    return pa.field(name, shape.arrow, nullable=nullable, metadata=_metadata_of(shape))
+
+
+def _metadata_of(shape: Shape) -> dict[str, str] | None:
+    match shape:
+        case Optional(inner=inner):
+            return _metadata_of(inner)
+        case Union():
+            return {"logicalType": "avro-json"}
+        case Bytes(digits=(precision, scale)) | Fixed(digits=(precision, scale)):
+            return {"logicalType": "decimal", "precision": str(precision), "scale": str(scale)}
+    return None

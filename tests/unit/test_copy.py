@@ -62,6 +62,16 @@ def test_every_kind_of_value_is_read_with_nulls_around_it(name: str) -> None:
     assert plain(batch.column(0)) == values
 
 
+def test_long_arrays_are_read_beside_short_ones() -> None:
+    # GIVEN a few rows of many items, of one length and not, among many rows of few
+    wire = wire_of(column("c", "text[]", 1009, element_oid=25))
+    long_even, long_odd = ["ab"] * 50_000, ["x" * (item % 3) for item in range(50_000)]
+    values = [long_odd, None, *[["a", None]] * 100, long_even, *[["a", "bc"]] * 100, [], long_odd]
+    # WHEN they are read THEN all are there
+    batch = CopyReader([wire]).read(copy_of([wire], [[value] for value in values]))
+    assert plain(batch.column(0)) == values
+
+
 def test_a_column_of_nulls_is_read() -> None:
     wires = wires_of(*SCALARS, *NESTED)
     batch = CopyReader(wires).read(copy_of(wires, [[None] * len(wires)] * 3))
@@ -144,6 +154,7 @@ def test_bytes_that_are_no_copy_of_these_columns_are_refused(
         (NESTED[2], struct.pack(">iii", 2, 23, 1_000_000)),
         (NESTED[4], b""),
         (NESTED[4], struct.pack(">i", -1)),
+        (NESTED[4], struct.pack(">i", 2**30)),
         (NESTED[4], struct.pack(">i", 1) + prefixed(b"k")),
     ],
 )

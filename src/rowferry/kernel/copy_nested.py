@@ -4,7 +4,9 @@ The layouts are those of array_send(), record_send() and hstore_send(): counts, 
 their lengths, which are read for all rows at once, one place after the other.
 """
 
+import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ from rowferry.kernel.copy_cells import (
     Cells,
     Flags,
     Ints,
+    Octets,
     Uncarriable,
     read_at,
     text_array,
@@ -24,6 +27,8 @@ Read = Callable[[Wire, Cells], pa.Array]
 
 _ARRAY_HEADER, _DIMENSION = 12, 8  # dimensions, flags, element type; then size, lower bound
 _COMPOSITE_HEADER, _HSTORE_HEADER, _LENGTH = 4, 4, 4
+_INT4 = struct.Struct(">i")
+_FEW = 16  # rows; fewer are not worth a NumPy call
 
 
 def read_array(wire: Wire, element: Wire, cells: Cells, read: Read) -> pa.Array:
@@ -68,7 +73,7 @@ def read_hstore(wire: Wire, cells: Cells) -> pa.Array:
     cells.require(cells.lengths >= _HSTORE_HEADER, "not an hstore")
     present = cells.valid
     counts = np.where(present, cells.fixed(">i4"), 0).astype(np.int64)
-    cells.require(counts >= 0, "not an hstore")
+    cells.require((counts >= 0) & (2 * counts * _LENGTH <= cells.lengths), "not an hstore")
     starts, lengths = _items(cells, cells.starts + _HSTORE_HEADER, 2 * counts)
     parts = (Cells(cells.column, cells.buffer, starts[i::2], lengths[i::2]) for i in (0, 1))
     keys, values = (text_array(pa.utf8(), part) for part in parts)
@@ -100,29 +105,73 @@ def _sizes(cells: Cells, filled: Flags, depth: int) -> list[Ints]:
 def _items(cells: Cells, position: Ints, counts: Ints) -> tuple[Ints, Ints]:
     """Starts and lengths of each row's items, row after row; exactly the value's bytes.
 
-    Rows with many items come first, so that those that still have one are a prefix.
+    Where all items of a row are as long as its mean, its lengths say so at the places that follow
+    from it; the other rows are walked.
     """
-    order = np.argsort(-counts, kind="stable")
-    left = counts[order]
-    position, ends = position[order], (cells.starts + np.maximum(cells.lengths, 0))[order]
+    ends = cells.starts + np.maximum(cells.lengths, 0)
     position = np.minimum(position, ends)
-    place = (np.cumsum(counts) - counts)[order]
-    starts = np.empty(int(counts.sum()), np.int64)
-    lengths = np.empty(len(starts), np.int64)
-    active = len(order)
-    for item in range(int(left[0]) if active else 0):
-        active = int(np.searchsorted(-left[:active], -item, side="left"))
-        at = position[:active]
-        length = read_at(cells.buffer, ">i4", at).astype(np.int64)
-        following = at + _LENGTH + np.maximum(length, 0)
-        if ((following > ends[:active]) | (length < -1)).any():
-            raise ValueError(f"column {cells.column!r}: items longer than their array")
-        starts[place[:active] + item], lengths[place[:active] + item] = at + _LENGTH, length
-        position[:active] = following
-    exact = np.empty(len(order), np.bool_)
-    exact[order] = position == ends
-    cells.require(exact, "octets behind the last item")
+    mean = (ends - position) // np.maximum(counts, 1)
+    first = np.cumsum(counts) - counts
+    starts, lengths = np.empty((2, int(counts.sum())), np.int64)
+    even = position + counts * mean == ends
+    if even.any():
+        row = np.repeat(np.arange(len(counts)), counts)
+        at = position[row] + (np.arange(len(row)) - first[row]) * mean[row]
+        starts[:], lengths[:] = at + _LENGTH, read_at(cells.buffer, ">i4", at)
+        even[row[lengths != mean[row] - _LENGTH]] = False
+    rest = np.flatnonzero(~even)
+    if len(rest):
+        walk = _Walk(cells.buffer, starts, lengths)
+        ended = walk.along(position[rest], ends[rest], counts[rest], first[rest])
+        even[rest] = ended == ends[rest]
+        cells.require(even, "not as long as its items")
     return starts, lengths
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Moves from item to item in all rows at once, and writes down where they lie."""
+
+    buffer: Octets
+    starts: Ints
+    lengths: Ints
+
+    def along(self, position: Ints, ends: Ints, counts: Ints, first: Ints) -> Ints:
+        """Where each row's items end; -1 where they do not lie inside the row.
+
+        Rows with many items come first, so that those that still have one are a prefix. The last
+        few rows, maybe of very many items, are walked one by one.
+        """
+        order = np.argsort(-counts, kind="stable")
+        position, ends, counts, first = (a[order] for a in (position, ends, counts, first))
+        active, item = len(order), 0
+        while (active := int(np.searchsorted(-counts[:active], -item))) > _FEW:
+            at = position[:active]
+            length = read_at(self.buffer, ">i4", np.maximum(at, 0)).astype(np.int64)
+            following = at + _LENGTH + np.maximum(length, 0)
+            lost = (following > ends[:active]) | (length < -1) | (at < 0)
+            self.starts[first[:active] + item], self.lengths[first[:active] + item] = at + 4, length
+            position[:active] = np.where(lost, -1, following)
+            item += 1
+        for row in range(active):
+            position[row] = self._alone(
+                position[row], ends[row], counts[row] - item, first[row] + item
+            )
+        ended = np.empty_like(position)
+        ended[order] = position
+        return ended
+
+    def _alone(self, position: int, end: int, count: int, place: int) -> int:
+        octets = self.buffer.data
+        for item in range(place, place + count):
+            if not 0 <= position <= end - _LENGTH:
+                return -1
+            (length,) = _INT4.unpack_from(octets, position)
+            self.starts[item], self.lengths[item] = position + _LENGTH, length
+            position += _LENGTH + max(length, 0)
+            if length < -1:
+                return -1
+        return position
 
 
 def _of_rows(element: Wire, items: Cells, counts: Ints, read: Read) -> pa.Array:

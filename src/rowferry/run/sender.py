@@ -47,6 +47,7 @@ class Sender:
         self._tables = list(settings.tables)
         self._capture = parts.capture(settings)
         self._table: str | None = None  # the one at work
+        self._publish_seconds = 0.0  # in the last tick
         self._left_behind: NeedsPerson | None = None
 
     def run(self, *, once: bool) -> None:
@@ -89,11 +90,13 @@ class Sender:
             self._observer.ticked(time.monotonic() - began)
             if once and self._capture.is_settled:
                 return True
-            self._stop.wait(self._capture.pause_seconds)
+            # while we published, the database was left alone
+            self._stop.wait(self._capture.pause_seconds - self._publish_seconds)
         return False
 
     def _tick(self) -> None:
         """Carry what is new, slice by slice."""
+        self._publish_seconds = 0.0
         for piece in self._capture.tick():
             began = time.monotonic()
             self._table = piece.rows.table.qualified
@@ -101,7 +104,7 @@ class Sender:
             # 1. produce: rows and position become durable together
             self._parts.publisher.publish(self._table, messages, piece.progress)
             failpoint("send.commit")
-            self._tell(piece, time.monotonic() - began)
+            self._note_sent(piece, time.monotonic() - began)
             # 2. confirm: only now may the source count them as sent
             self._capture.confirm(piece)
             failpoint("send.confirm")
@@ -109,7 +112,8 @@ class Sender:
             if self._stop.requested:
                 return
 
-    def _tell(self, piece: Slice, seconds: float) -> None:
+    def _note_sent(self, piece: Slice, seconds: float) -> None:
+        self._publish_seconds += seconds
         self._observer.committed(piece, seconds)
         rows = piece.rows.batch.num_rows
         if rows:

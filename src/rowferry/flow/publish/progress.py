@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from rowferry.config import Settings
 from rowferry.errors import Code, DataAtRisk, Transient
@@ -94,7 +94,8 @@ class ProgressReader:
         heard = Heard()
         consumer = Consumer(consumer_config(self._settings, {**_PROPERTIES, "error_cb": heard}))
         try:
-            consumer.assign([TopicPartition(self._topic, PARTITION, OFFSET_BEGINNING)])
+            # 0 and not "the beginning", which costs half a second to find out
+            consumer.assign([TopicPartition(self._topic, PARTITION, 0)])
             yield from self._until(end, consumer, heard)
         except KafkaException as error:
             raise translate(error, where=f"read {self._topic}", heard=heard) from error
@@ -106,7 +107,7 @@ class ProgressReader:
     ) -> Iterator[tuple[bytes, bytes | None]]:
         deadline = time.monotonic() + self._settings.transaction_seconds + _GRACE_SECONDS
         while time.monotonic() < deadline:
-            for message in consumer.consume(10_000, 0.1):
+            for message in consumer.consume(10_000, 0.02):
                 error = message.error()
                 if error is None:
                     key, value = message.key(), message.value()

@@ -1,13 +1,13 @@
 """Topics: which there are, whether they are fit, and making those that are not there."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import IsolationLevel, TopicCollection
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
@@ -17,11 +17,11 @@ from confluent_kafka.cimpl import NewTopic
 
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, Transient
-from rowferry.kafka import Heard, admin_config, translate
+from rowferry.kafka import ASK_SECONDS as SECONDS
+from rowferry.kafka import Heard, admin_config, await_answer
 
 log = structlog.get_logger()
 
-SECONDS = 10.0
 NO_ID = "00000000"  # where the broker is older than topic ids
 DEFAULT_MESSAGE_BYTES = 1_048_588
 FEWEST_COMPACTION_LAG_MS = 7 * 24 * 3600 * 1000  # compaction sooner hides changes from receivers
@@ -155,28 +155,6 @@ class Topics:
     def _answer(self, future: "Future[Any]", where: str) -> Any:
         """The future's result, or at once the reason why there will be none."""
         return await_answer(future, where, self._heard, self._admin.poll)
-
-
-def await_answer(
-    future: "Future[Any]", where: str, heard: Heard, poll: Callable[[float], object]
-) -> Any:
-    """Wait, but only while waiting can help: a refused login is told when it is heard."""
-    deadline = time.monotonic() + SECONDS + 1
-    while not future.done():
-        poll(0.01)
-        reason = heard.reason
-        if reason is not None:
-            refused = translate(reason, where=where)
-            if isinstance(refused, AccessDenied):
-                raise refused from KafkaException(reason)
-        if time.monotonic() > deadline:
-            raise translate(KafkaError(KafkaError._TIMED_OUT), where=where, heard=heard)  # noqa: SLF001
-    try:
-        result = future.result()
-    except KafkaException as error:
-        raise translate(error, where=where, heard=heard) from error
-    heard.forget()
-    return result
 
 
 def _short_id(topic_id: Any) -> str:

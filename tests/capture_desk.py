@@ -74,12 +74,12 @@ class Desk:
         slices = self.capture.tick()
         for number, one in enumerate(slices):
             if number == give_up_at:
-                slices.close()  # type: ignore[attr-defined]
+                slices.close()
                 break
             self.commit(one)
             count += one.rows.batch.num_rows
             if not confirm:
-                slices.close()  # type: ignore[attr-defined]
+                slices.close()
                 break
             self.capture.confirm(one)
         return count

@@ -135,7 +135,7 @@ def no_pending(patch: Patch) -> None:
             return replace(after, timed=part, restart=poll.restart)
         return replace(after, untimed=part)
 
-    def no_cursor(before: State, timed: bool, after: Any) -> State:  # noqa: ARG001, FBT001
+    def no_cursor(before: State, timed: bool, after: Any) -> State:  # noqa: ARG001
         part = replace(before.timed if timed else before.untimed, pending=None)
         return replace(before, timed=part) if timed else replace(before, untimed=part)
 
@@ -167,9 +167,7 @@ def a_load_of_a_new_leaf_forgets_what_was_sent(patch: Patch) -> None:
     original = state.with_adopted
 
     def adopted(before: State, poll: Any) -> Any:
-        return tuple(
-            replace(load, sent=NONE, sent_untimed=NONE) for load in original(before, poll)
-        )
+        return tuple(replace(load, sent=NONE, sent_untimed=NONE) for load in original(before, poll))
 
     patch.setattr(state, "with_adopted", adopted)
 
@@ -179,9 +177,7 @@ def new_leaves_are_not_loaded(patch: Patch) -> None:
 
     def adopted(before: State, poll: Any) -> Any:
         first = not before.identity.leaves
-        return tuple(
-            x for x in original(before, poll) if first or x.leaf in before.identity.leaves
-        )
+        return tuple(x for x in original(before, poll) if first or x.leaf in before.identity.leaves)
 
     patch.setattr(state, "with_adopted", adopted)
 

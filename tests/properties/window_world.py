@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
+from pydantic import SecretStr
 
 from properties.mvcc import ATTACHABLE, LEAVES, Database, Snapped, Transaction, Version
 from rowferry.config import Settings
@@ -24,7 +25,7 @@ from rowferry.flow.capture.source import (
     TableChanged,
     Which,
 )
-from rowferry.flow.capture.state import Identity, Server
+from rowferry.flow.capture.state import Identity, Load, Server
 from rowferry.flow.capture.window import Sample, Snapshot
 from rowferry.flow.capture.xids import Int64s
 from rowferry.model import Column, Slice, Table
@@ -46,7 +47,7 @@ SCHEMA = pa.schema([("id", pa.int64()), ("n", pa.int64()), ("updated", pa.int64(
 SETTINGS = Settings(
     postgres_user="u",
     postgres_db="d",
-    postgres_password="p",
+    postgres_password=SecretStr("p"),
     kafka_server="k",
     schema_server="http://s",
     tables=(TABLE.qualified,),
@@ -59,15 +60,18 @@ SETTINGS = Settings(
 Hook = Callable[[], None]
 
 
+def claimed(version: Version, load: Load) -> int:
+    """The mark of a row that a load reads."""
+    if version.ts is None:
+        return -2 - version.xid if version.xid >= load.least_untimed else -1
+    return version.xid if version.xid >= load.least and version.ts >= load.since else -1
+
+
 def mark(version: Version, query: Query) -> int | None:
     """The row's mark if the query asks for it."""
-    if query.leaf is not None and version.leaf != query.leaf:
-        return None
-    x8, ts, claim = version.xid, version.ts, query.claim
-    if claim is not None:
-        if ts is None:
-            return -2 - x8 if x8 >= claim.least_untimed else -1
-        return x8 if x8 >= claim.least and ts >= claim.since else -1
+    x8, ts = version.xid, version.ts
+    if query.claim is not None:
+        return claimed(version, query.claim) if version.leaf == query.leaf else None
     if query.which is Which.ALL:
         return x8
     if (ts is None) != (query.which is Which.UNTIMED):
@@ -162,12 +166,11 @@ def _order(version: Version, query: Query) -> tuple[int, ...]:
 class World:
     """One schedule: writers, the server's accidents, the capture, and what reached Kafka."""
 
-    def __init__(self, *, accidents: bool = True) -> None:
+    def __init__(self) -> None:
         self.db = Database()
         self.durable: dict[str, bytes] = {}
         self.sent: list[tuple[int, int]] = []  # (key, n), in the order of commits
         self.capture: IncrementalCapture | None = None
-        self.accidents = accidents
         self._script: list[int] = []
 
     # --- what others do
@@ -184,7 +187,9 @@ class World:
                 return
         self._write_or_end(kind, which, transaction)
 
-    def _write_or_end(self, kind: int, which: int, transaction: Transaction) -> None:
+    def _write_or_end(  # noqa: C901 - a table of choices
+        self, kind: int, which: int, transaction: Transaction
+    ) -> None:
         db = self.db
         if kind in (1, 2, 3, 4, 5):
             key = which % 6
@@ -205,10 +210,20 @@ class World:
             self._end_prepared(which)
         elif kind == 14:
             db.now += 1 + which % 7
-        elif which % 8 == 0 and self.accidents:
+        elif which % 3 == 0:
             db.rewrite(LEAVES[which % 2])
-        elif which % 8 == 1 and self.accidents:
+        elif which % 3 == 1:
             db.attach()
+
+    def fill(self, choices: Sequence[int]) -> None:
+        """Rows that are there before anybody looks, in both leaves."""
+        for choice in choices:
+            transaction = self.db.begin()
+            leaf = LEAVES[choice % 3 % 2]
+            key = choice // 3 % 6 + (100 if leaf == ATTACHABLE else 0)
+            self.db.write(transaction, key, timed=choice % 7 != 0, leaf=leaf)
+            self.db.commit(transaction)
+            self.db.now += choice % 2
 
     def _end_prepared(self, which: int) -> None:
         prepared = [t for t in self.db.open if t.state == "prepared"]

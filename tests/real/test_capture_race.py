@@ -29,7 +29,7 @@ class Writer(threading.Thread):
     def __init__(self, number: int, database: Database, seed: int, until: float) -> None:
         super().__init__()
         self._number, self._dsn, self._until = number, database.dsn, until
-        self._dice = random.Random(seed * 100 + number)  # noqa: S311
+        self._dice = random.Random(seed * 100 + number)
         self._count = 0
 
     def run(self) -> None:
@@ -101,7 +101,7 @@ def test_no_row_is_lost_or_sent_twice_among_late_commits(database: Database, see
     settings = settings_for(database, epsilon_seconds=0.0, slice_rows=50, load_chunk_rows=100)
     desk = Desk(settings)
     desk.open()
-    dice = random.Random(seed)  # noqa: S311
+    dice = random.Random(seed)
     began = time.monotonic()
     until = began + 12
     writers: list[threading.Thread] = [Writer(n, database, seed, until) for n in range(6)]

@@ -34,10 +34,11 @@ def checked_filter(session: Session, table: Table, condition: str, mode: Mode) -
     what = "ROWFERRY_FILTER"
     shape = _shape_of(condition)
     if shape:
-        raise ConfigError(Code.CONFIG, f"{what}: {shape}", where=table.qualified)
+        advice = "write one condition on the table's columns, as behind WHERE"
+        raise ConfigError(Code.CONFIG, f"{what}: {shape}", where=table.qualified, advice=advice)
     name = f"{quoted(table.schema)}.{quoted(table.name)}"
     try:
-        session.rows(f"EXPLAIN SELECT 1 FROM {name} WHERE ({condition})")
+        session.rows(f"EXPLAIN SELECT 1 FROM {name} WHERE ({condition})")  # noqa: S608 - checked
     except (ConfigError, Undefined) as error:
         raise ConfigError(
             Code.CONFIG, f"{what}: {error.what}", where=table.qualified, advice="repair it"

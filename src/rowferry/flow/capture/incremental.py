@@ -1,7 +1,7 @@
 """The capture that polls: one snapshot and one sample a tick, for all tables of a database."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 
 from rowferry.config import Mode, Settings
 from rowferry.errors import Code, ConfigError
@@ -64,7 +64,7 @@ class IncrementalCapture:
         self._ring, self._settled = Ring(), None
         return tuple(connected.tables.values())
 
-    def tick(self) -> Iterator[Slice]:
+    def tick(self) -> Generator[Slice, None, None]:
         """See contract.Capture."""
         source = self._opened()
         self._began, self._outside = self._clock(), 0.0

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rowferry.config import Mode, Settings
-from rowferry.errors import Code, ConfigError, Transient
+from rowferry.errors import Code, ConfigError, NeedsPerson, Transient
 from rowferry.flow.capture import statements
 from rowferry.flow.capture.catalog import read_table, split_name
 from rowferry.flow.capture.filter import checked_filter
@@ -122,7 +122,7 @@ class PostgresSource:
         limit = max(1, min(query.limit, int(most / self._row_bytes.get(name, 1.0))))
         wires = known.statements.wires_of(query)
         rows = _Rows(most)
-        with _ending_the_snapshot():
+        with _reading(query.table):
             source = None if query.leaf is None else self._leaf(query.leaf)
             self._session.copy(known.statements.read(query, limit + 1, source), rows.append)
             self._recognise(query)
@@ -144,7 +144,7 @@ class PostgresSource:
         """See source.Source."""
         known = self._known[query.table.qualified]
         chunks: list[bytes] = []
-        with _ending_the_snapshot():
+        with _reading(query.table):
             self._session.copy(known.statements.marks(query), chunks.append)
         data = np.frombuffer(b"".join(chunks), np.uint8)[19:-2]  # header, trailer
         fields = data.reshape(-1, 14)[:, 6:].copy()  # field count and length, then the value
@@ -239,12 +239,15 @@ class _Rows:
 
 
 @contextmanager
-def _ending_the_snapshot() -> Iterator[None]:
-    """An error of one table ends the transaction, and with it the tick."""
+def _reading(table: Table) -> Iterator[None]:
+    """An error of one table ends the transaction, and with it the tick; and says which it was."""
     try:
         yield
     except (LockNotAvailable, Undefined) as error:
         raise SnapshotLost(str(error)) from error
+    except NeedsPerson as error:
+        error.where = table.qualified
+        raise
 
 
 def connect(settings: Settings) -> Connected:

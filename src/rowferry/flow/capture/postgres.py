@@ -146,15 +146,18 @@ def meaning(error: Exception, where: str) -> RowferryError:
     if state.startswith(_TRANSIENT):
         return Transient(Code.PG_CONN, what, where=where)
     if state == "42501" or state.startswith("28"):
-        advice = "grant SELECT on the table, and USAGE on its schema, to POSTGRES_USER"
+        advice = "GRANT SELECT on the table, and USAGE on its schema, to POSTGRES_USER"
         return AccessDenied(Code.PG_AUTH, what, where=where, advice=advice)
     return ConfigError(Code.CONFIG, what, where=where, advice="see ROWFERRY_FILTER and the table")
 
 
+_WRONG_LOGIN = (
+    "authentication failed|no password supplied|is not permitted to log in"
+    "|role .* does not exist|permission denied for database"
+)
 _REFUSALS: tuple[tuple[str, type[NeedsPerson], Code, str], ...] = (
-    (  # one pattern
-        r"authentication failed|no password supplied|is not permitted to log in"
-        r"|role .* does not exist|permission denied for database",
+    (
+        _WRONG_LOGIN,
         AccessDenied,
         Code.PG_AUTH,
         "check POSTGRES_USER and POSTGRES_PASSWORD, and GRANT CONNECT",

@@ -3,7 +3,9 @@
 
 import ipaddress
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -20,6 +22,8 @@ from rowferry.errors import (
     UnknownOutcome,
     Unreadable,
 )
+
+ASK_SECONDS = 10.0  # that an answer of the cluster may take
 
 # What exactly-once rests on: settings have their own names for it, or nobody may change it.
 RULES = frozenset(
@@ -132,6 +136,28 @@ def translate(
     if code in _DENIED or _is_refusal(cause):
         return _denied(cause, where)
     return _needs_person(cause, where) or _passing(cause, where)
+
+
+def await_answer(
+    future: "Future[Any]", where: str, heard: Heard, poll: Callable[[float], object]
+) -> Any:
+    """Wait, but only while waiting can help: a refused login is told when it is heard."""
+    deadline = time.monotonic() + ASK_SECONDS + 1
+    while not future.done():
+        poll(0.01)
+        reason = heard.reason
+        if reason is not None:
+            refused = translate(reason, where=where)
+            if isinstance(refused, AccessDenied):
+                raise refused from KafkaException(reason)
+        if time.monotonic() > deadline:
+            raise translate(KafkaError(KafkaError._TIMED_OUT), where=where, heard=heard)
+    try:
+        result = future.result()
+    except KafkaException as error:
+        raise translate(error, where=where, heard=heard) from error
+    heard.forget()
+    return result
 
 
 def _needs_person(cause: KafkaError, where: str) -> RowferryError | None:

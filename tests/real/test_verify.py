@@ -97,7 +97,7 @@ class Bench:
         return "{" + ",".join(parts) + "}\n"
 
     def path(self, start: int, end: int, rows: int | None = None) -> Path:
-        topic_id = Topics(self._asking).ids([self.topic])[self.topic]
+        topic_id = Topics(self.settings).ids([self.topic])[self.topic]
         count = end - start if rows is None else rows
         return self.folder / file_name(
             Range(topic_id, Partition(0), Offset(start), Offset(end), count)

@@ -46,8 +46,8 @@ class TablePosition:
 class PartitionLag:
     """A partition of the group: committed is the position up to which all is staged, or -1.
 
-    lag_records counts offsets, control records included; lag_seconds is the age of the oldest
-    record that is not staged.
+    lag_records counts offsets, and is 0 where only control records follow; lag_seconds is the
+    age of the oldest record that is not staged.
     """
 
     topic: str
@@ -62,7 +62,7 @@ class PartitionLag:
 
 def table_positions(settings: Settings) -> list[TablePosition]:
     """The tables' durable positions, from the progress topic. Raises what Kafka raises."""
-    topics = Topics(AdminClient(admin_config(settings)))
+    topics = Topics(settings)
 
     def end() -> int:
         place = (settings.progress_topic, progress.PARTITION)
@@ -97,23 +97,25 @@ def partition_lags(settings: Settings) -> Iterator[PartitionLag]:
             committed = reader.committed(settings.group, logs) if logs else {}
             for log in logs:
                 position = committed[topic, log.partition]
+                oldest = _oldest(reader, log, position)
                 yield PartitionLag(
                     topic,
                     log.partition,
                     position,
                     log.high,
-                    max(0, log.high - max(position, log.low)),
-                    _age(reader, log, position),
+                    0 if oldest is None else log.high - max(position, log.low),
+                    0.0 if oldest is None else max(0.0, round(time.time() - oldest, 3)),
                     owners.get((topic, log.partition)),
                     last_file(stage, log, position),
                 )
 
 
-def _age(reader: TopicReader, log: Log, position: int) -> float:
+def _oldest(reader: TopicReader, log: Log, position: int) -> float | None:
+    """When the first record that is not staged was written; None where there is none."""
     records = reader.records(log, max(0, position))
     first = next(records, None)
     records.close()
-    return 0.0 if first is None else max(0.0, round(time.time() - first.timestamp / 1000, 3))
+    return None if first is None else first.timestamp / 1000
 
 
 def last_file(stage: Stage, log: Log, position: int) -> str | None:

@@ -37,8 +37,8 @@ class TableCheck:
             self._versions = Versions(reader.key, tuple(reader.columns))
             if newest is not None:
                 self._versions.place_of(newest)
-            self._rows = self._hashes(reader) if newest is not None else {}
-            self._count = len(self._rows) if newest is not None else sum(1 for _ in reader.rows())
+            self._rows = self._hashes(reader) if newest is not None else None
+            self._count = sum(1 for _ in reader.rows()) if self._rows is None else len(self._rows)
         self._latest = Latest()
 
     def see(self, records: Iterator[Record], reader: RecordReader) -> Iterator[Record]:
@@ -60,9 +60,12 @@ class TableCheck:
         """Read table and topic again until nothing is open, or the time is over."""
         deadline = time.monotonic() + seconds
         ends = {log.partition: log.high for log in logs}
-        suspects = {
-            k: hashes for k, hashes in self._rows.items() if not self._latest.has(k, hashes)
-        }
+        if not self._versions.shapes:  # no schema, no record: nothing was ever sent
+            return Completeness(self._count, self._count, 0, 0)
+        if self._rows is None:  # the subject was not found, but there are records after all
+            with closing(self._open()) as table:
+                self._rows = self._hashes(table)
+        suspects = {k: h for k, h in self._rows.items() if not self._latest.has(k, h)}
         self._latest.watched = {key: set() for key in suspects}
         while suspects:
             with closing(self._open()) as table:
@@ -76,11 +79,8 @@ class TableCheck:
                 break
             time.sleep(_AGAIN_SECONDS)
         unseen = sum(key not in self._latest.rows for key in suspects)
-        if not self._versions.shapes:
-            unseen, suspects = self._count, {}
-        return Completeness(
-            self._count, unseen, max(0, len(suspects) - unseen), self._latest.repeated
-        )
+        changed = len(suspects) - unseen
+        return Completeness(self._count, unseen, changed, self._latest.repeated)
 
     def _hashes(
         self, reader: TableReader, only: "dict[Hash, tuple[Hash | None, ...]] | None" = None

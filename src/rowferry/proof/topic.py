@@ -6,12 +6,11 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from rowferry.config import Settings
 from rowferry.errors import Code, Transient
 from rowferry.flow.receive.topics import Topics
-from rowferry.kafka import admin_config, consumer_config, translate
+from rowferry.kafka import consumer_config, translate
 from rowferry.model import Offset, Partition, TopicId
 
 _ASK_SECONDS = 10.0
@@ -51,7 +50,7 @@ class TopicReader:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._topics = Topics(AdminClient(admin_config(settings)))
+        self._topics = Topics(settings)
         own = {
             "group.id": f"rowferry-proof-{uuid.uuid4().hex}",
             "isolation.level": "read_committed",

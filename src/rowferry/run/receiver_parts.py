@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from confluent_kafka.admin import AdminClient
-
 from rowferry.config import Delivery, Settings, Unreadables
 from rowferry.errors import Code, DataAtRisk
 from rowferry.flow.receive.batches import Triggers
@@ -16,7 +14,6 @@ from rowferry.flow.receive.decode import Decoder
 from rowferry.flow.receive.topics import Topics
 from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.lines import line_format
-from rowferry.kafka import admin_config
 from rowferry.model import TopicId
 from rowferry.registry import Registry
 from rowferry.run.goal import Goal
@@ -89,7 +86,7 @@ class Parts:
 
 def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
     """Open what a receiver needs. Raises what its parts raise; nothing stays open then."""
-    topics = Topics(AdminClient(admin_config(settings)))
+    topics = Topics(settings)
     names = settings.received_topics
     topics.ids(names)
     goal = Goal(topics, names, settings.group, settings.session_seconds) if once else None

@@ -7,37 +7,36 @@ from typing import Any
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
-    KafkaError,
-    KafkaException,
     TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import EarliestSpec, LatestSpec
 
+from rowferry.config import Settings
 from rowferry.errors import Code, Transient
 from rowferry.flow.receive.ids import short_id
-from rowferry.kafka import translate
+from rowferry.kafka import ASK_SECONDS, Heard, admin_config, await_answer
 from rowferry.model import Offset, Partition, TopicId
 
-_SECONDS = 10.0
 Place = tuple[str, Partition]
 
 
 class Topics:
     """Asks the cluster; any thread. Raises Transient, AccessDenied."""
 
-    def __init__(self, admin: AdminClient) -> None:
-        self._admin = admin
+    def __init__(self, settings: Settings) -> None:
+        self._heard = Heard()
+        self._admin = AdminClient(admin_config(settings, {"error_cb": self._heard}))
         self._partitions: dict[str, list[int]] = {}
 
     def ids(self, topics: Iterable[str]) -> dict[str, TopicId]:
         """The topics as they are now. Raises Transient (TOPIC_GONE) for one that is not there."""
         names = list(topics)
-        asked = self._admin.describe_topics(TopicCollection(names), request_timeout=_SECONDS)
+        asked = self._admin.describe_topics(TopicCollection(names), request_timeout=ASK_SECONDS)
         found = {}
         for name in names:
-            description = _answer(asked[name], name)
+            description = self._answer(asked[name], name)
             uuid = description.topic_id
             bits = (uuid.get_most_significant_bits(), uuid.get_least_significant_bits())
             found[name] = TopicId(name, short_id(*bits))
@@ -55,10 +54,12 @@ class Topics:
         asked = self._admin.list_offsets(
             {place: LatestSpec() for place in places},  # type: ignore[no-untyped-call]
             isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=_SECONDS,
+            request_timeout=ASK_SECONDS,
         )
         return {
-            (place.topic, Partition(place.partition)): Offset(_answer(answer, place.topic).offset)
+            (place.topic, Partition(place.partition)): Offset(
+                self._answer(answer, place.topic).offset
+            )
             for place, answer in asked.items()
         }
 
@@ -66,33 +67,30 @@ class Topics:
         """The first offset that a partition's log still holds."""
         place = TopicPartition(topic.topic, partition)
         first = EarliestSpec()  # type: ignore[no-untyped-call]
-        asked = self._admin.list_offsets({place: first}, request_timeout=_SECONDS)
-        return Offset(_answer(asked[place], topic.topic).offset)
+        asked = self._admin.list_offsets({place: first}, request_timeout=ASK_SECONDS)
+        return Offset(self._answer(asked[place], topic.topic).offset)
 
     def committed(self, group: str, places: Iterable[Place]) -> dict[Place, Offset]:
         """The group's positions; -1 where it has none."""
         wanted = [TopicPartition(topic, partition) for topic, partition in places]
         asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=_SECONDS
+            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=ASK_SECONDS
         )
-        answer = _answer(asked[group], group)
+        answer = self._answer(asked[group], group)
         return {
             (place.topic, Partition(place.partition)): Offset(max(-1, place.offset))
             for place in answer.topic_partitions
         }
 
-
-def _answer(future: "Future[Any]", where: str) -> Any:
-    try:
-        return future.result(timeout=2 * _SECONDS)
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+    def _answer(self, future: "Future[Any]", where: str) -> Any:
+        try:
+            return await_answer(future, where, self._heard, self._admin.poll)
+        except Transient as error:
+            if error.code is not Code.TOPIC_GONE:
+                raise
             raise Transient(
                 Code.TOPIC_GONE,
                 "the topic does not exist",
                 where=where,
                 advice="start the sender, which creates it, or create it",
             ) from error
-        raise translate(error, where=where) from error
-    except TimeoutError as error:
-        raise Transient(Code.KAFKA_CONN, "the cluster does not answer", where=where) from error

@@ -21,6 +21,7 @@ _DTYPES = {
     Kind.FLOAT64: ">f8",
     Kind.TIME: ">i8",
 }
+_WIDER = {Kind.INT16: np.int32, Kind.OID: np.int64}  # in Arrow than on the wire
 _HEX = np.array([f"{octet:02x}".encode() for octet in range(256)]).view(np.uint16)
 _UUID_PLACES = np.array([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34])
 _UUID_DASHES = [8, 13, 18, 23]
@@ -29,7 +30,10 @@ _UUID_OCTETS, _UUID_LETTERS = 16, 36
 
 def read_number(wire: Wire, cells: Cells) -> pa.Array:
     """Integers, floats, oids and times of day."""
-    return _fixed(wire, cells, _numbers(cells, _DTYPES[wire.kind]))
+    values = _numbers(cells, _DTYPES[wire.kind])
+    if wire.kind in _WIDER:
+        values = values.astype(_WIDER[wire.kind])
+    return fixed_array(wire.arrow_type, values, cells.valid)
 
 
 def read_bool(wire: Wire, cells: Cells) -> pa.Array:
@@ -43,13 +47,15 @@ def read_bool(wire: Wire, cells: Cells) -> pa.Array:
 def read_date(wire: Wire, cells: Cells) -> pa.Array:
     """Days since 2000 → since 1970."""
     days = _numbers(cells, ">i4")
-    return _fixed(wire, cells, _rebased(cells, days, _DAYS_1970_TO_2000, _INT32))
+    days = _rebased(cells, days, _DAYS_1970_TO_2000, _INT32)
+    return fixed_array(wire.arrow_type, days, cells.valid)
 
 
 def read_timestamp(wire: Wire, cells: Cells) -> pa.Array:
-    """Microseconds since 2000 → since 1970; the last 30 years of PostgreSQL's range do not fit."""
+    """Microseconds since 2000 → since 1970; the last 30 years that PostgreSQL has do not fit."""
     micros = _numbers(cells, ">i8")
-    return _fixed(wire, cells, _rebased(cells, micros, _MICROS_1970_TO_2000, _INT64))
+    micros = _rebased(cells, micros, _MICROS_1970_TO_2000, _INT64)
+    return fixed_array(wire.arrow_type, micros, cells.valid)
 
 
 def read_text(wire: Wire, cells: Cells) -> pa.Array:
@@ -85,15 +91,6 @@ def _numbers(cells: Cells, dtype: str) -> npt.NDArray[Any]:
     width = np.dtype(dtype).itemsize
     cells.require(cells.lengths == width, f"not {width} octets")
     return cells.fixed(dtype)
-
-
-def _fixed(wire: Wire, cells: Cells, values: npt.NDArray[Any]) -> pa.Array:
-    dtype = wire.arrow_type.to_pandas_dtype() if _is_plain(wire) else values.dtype
-    return fixed_array(wire.arrow_type, values.astype(dtype, copy=False), cells.valid)
-
-
-def _is_plain(wire: Wire) -> bool:
-    return wire.kind in (Kind.INT16, Kind.OID)  # wider in Arrow than on the wire
 
 
 def _rebased(

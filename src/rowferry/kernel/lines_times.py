@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from rowferry.kernel.lines_numbers import digits_of, without_nulls
 from rowferry.kernel.lines_pieces import Block, Piece, cells_of, either, rows_of
 
-_SECONDS_A_DAY = 86_400
+_SECONDS_AN_HOUR, _SECONDS_A_DAY = 3_600, 86_400
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, from 1970
 _LAST_PLAIN_YEAR = 9999
@@ -38,12 +38,19 @@ def timestamps_of(values: pa.Array) -> list[Piece]:
 
 
 def times_of(values: pa.Array) -> list[Piece]:
-    """Times of day: "15:04:05.000000", 24:00:00 included."""
+    """Times of day: "15:04:05.000000", 24:00:00 included.
+
+    What others' topics may hold beyond a day has more hours, or a sign: "-00:00:01.000000".
+    """
     ticks = _integers(values, pa.int64() if values.type.bit_width == 64 else pa.int32())  # noqa: PLR2004
-    second, fraction = np.divmod(ticks, _PER_SECOND[values.type.unit])
-    if ((second < 0) | (second > _SECONDS_A_DAY)).any():
-        raise ValueError("a time of day that is no time of day")
-    return [b'"', *_clock(second, fraction, values.type.unit), b'"']
+    parts = np.divmod(np.abs(ticks).view(np.uint64), np.uint64(_PER_SECOND[values.type.unit]))
+    seconds, fraction = (part.astype(np.int64) for part in parts)
+    if not ((ticks < 0) | (seconds > _SECONDS_A_DAY)).any():
+        return [b'"', *_clock(seconds, fraction, values.type.unit), b'"']
+    hours, second = np.divmod(seconds, _SECONDS_AN_HOUR)
+    clock, *rest = _clock(second, fraction, values.type.unit)
+    sign = either(pa.array(ticks < 0), b"-", b"", len(ticks))
+    return [b'"', sign, _padded(hours, 2), clock[:, 2:], *rest, b'"']
 
 
 def _integers(values: pa.Array, kind: pa.DataType) -> Longs:
@@ -51,10 +58,10 @@ def _integers(values: pa.Array, kind: pa.DataType) -> Longs:
     return integers.astype(np.int64, copy=False)
 
 
-def _clock(second: Longs, fraction: Longs, unit: str) -> list[Piece]:
+def _clock(second: Longs, fraction: Longs, unit: str) -> tuple[Block, bytes, Block]:
     width = 9 if unit == "ns" else 6
     scaled = fraction * (10**width // _PER_SECOND[unit])
-    return [_looked_up(_seconds_table(), second), b".", digits_of(scaled, width)]
+    return _looked_up(_seconds_table(), second), b".", digits_of(scaled, width)
 
 
 @cache
@@ -106,7 +113,11 @@ def _calendar(days: Longs) -> tuple[Longs, Block]:
 
 def _years(year: Longs) -> pa.Array:
     """Years as "0044", "-0044", "+10000"."""
-    digits = pc.utf8_lpad(pa.array(np.abs(year)).cast(pa.utf8()), 4, "0").cast(pa.binary())
     late = either(pa.array(year > _LAST_PLAIN_YEAR), b"+", b"", len(year))
     sign = either(pa.array(year < 0), b"-", late, len(year))
-    return rows_of([sign, digits], len(year))
+    return rows_of([sign, _padded(np.abs(year), 4)], len(year))
+
+
+def _padded(values: Longs, width: int) -> pa.Array:
+    """Numbers of at least `width` digits, zeros in front."""
+    return pc.utf8_lpad(pa.array(values).cast(pa.utf8()), width, "0").cast(pa.binary())

@@ -42,7 +42,7 @@ def owner_value(owner: str, started: float) -> bytes:
 
 def owner_of(value: bytes | None, where: str) -> str | None:
     """The owner's id in a record. Raises DataAtRisk (PROGRESS_UNREADABLE)."""
-    return None if value is None else str(_read(value, where)["owner"])
+    return None if value is None else str(*_read(value, where, "owner"))
 
 
 def topic_value(topic: str, facts: TopicFacts) -> bytes:
@@ -54,8 +54,8 @@ def topic_of(value: bytes | None, where: str) -> tuple[str, TopicFacts] | None:
     """The topic that the rows went to so far. Raises DataAtRisk (PROGRESS_UNREADABLE)."""
     if value is None:
         return None
-    found = _read(value, where)
-    return str(found["topic"]), TopicFacts(str(found["id"]), int(found["partitions"]))
+    topic, short_id, partitions = _read(value, where, "topic", "id", "partitions")
+    return str(topic), TopicFacts(str(short_id), int(partitions))
 
 
 class ProgressReader:
@@ -152,20 +152,21 @@ def _written(record: Mapping[str, object]) -> bytes:
     return json.dumps({"format": FORMAT, **record}, sort_keys=True).encode()
 
 
-def _read(value: bytes, where: str) -> dict[str, Any]:
+def _read(value: bytes, where: str, *names: str) -> list[Any]:
+    """The named fields of a record."""
     try:
         record = json.loads(value)
-        version = record["format"]
+        is_newer = int(record["format"]) > FORMAT
+        fields = [] if is_newer else [record[name] for name in names]
     except (ValueError, KeyError, TypeError) as error:
         raise DataAtRisk(
             Code.PROGRESS_UNREADABLE, "a progress record is damaged", where=where
         ) from error
-    if version > FORMAT:
+    if is_newer:
         raise DataAtRisk(
             Code.PROGRESS_UNREADABLE,
-            f"a newer version of Rowferry wrote the progress (format {version})",
+            "a newer version of Rowferry wrote the progress",
             where=where,
             advice="run that version",
         )
-    assert isinstance(record, dict)  # noqa: S101 - a list has no "format"
-    return record
+    return fields

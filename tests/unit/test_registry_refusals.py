@@ -1,0 +1,211 @@
+"""The registry's answers, and which addresses are never asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from rowferry import registry
+from rowferry.config import Settings
+from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, RowferryError, Transient
+from rowferry.model import SchemaId
+from rowferry.registry import Registry, difference, fingerprint
+
+OLD = {"type": "record", "name": "P", "fields": [{"name": "id", "type": "string"}]}
+NEW = {**OLD, "fields": [*OLD["fields"], {"name": "n", "type": "int"}]}
+
+
+class Stub(ThreadingHTTPServer):
+    """Answers what the test says, by method and the end of the path."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.answers: dict[tuple[str, str], tuple[int, object]] = {}
+        self.asked: list[str] = []
+        self.silent = threading.Event()
+
+
+class Answering(BaseHTTPRequestHandler):
+    def answer(self) -> None:
+        stub = self.server
+        assert isinstance(stub, Stub)
+        stub.asked.append(f"{self.command} {self.path}")
+        if stub.silent.is_set():
+            threading.Event().wait(2)
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        del body
+        matching = [
+            a for (m, end), a in stub.answers.items() if m == self.command and end in self.path
+        ]
+        status, content = matching[0] if matching else (404, {"error_code": 40401})
+        payload = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    do_GET = do_POST = answer  # noqa: N815 - the names that the server looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    server = Stub()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def asking(stub: Stub) -> Iterator[Registry]:
+    made = Registry(settings(f"http://127.0.0.1:{stub.server_port}"))
+    yield made
+    made.close()
+
+
+def settings(url: str, **more: Any) -> Settings:
+    return Settings.model_validate(
+        {"schema_server": url, "schema_username": "u", "schema_password": "canary", **more}
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "meant", "code"),
+    [
+        (401, {}, AccessDenied, Code.SR_AUTH),
+        (403, {"error_code": 40301}, AccessDenied, Code.SR_AUTH),
+        (500, {"error_code": 50001}, Transient, Code.SR_DOWN),
+        (503, "down", Transient, Code.SR_DOWN),
+        (429, {}, Transient, Code.SR_DOWN),
+        (422, {"error_code": 42201, "message": "bad"}, ConfigError, Code.CONFIG),
+        (404, "<html>", ConfigError, Code.CONFIG),
+        (302, "", ConfigError, Code.CONFIG),
+        (200, "<html>", ConfigError, Code.CONFIG),
+    ],
+)
+def test_an_answer_has_one_meaning(
+    stub: Stub,
+    asking: Registry,
+    status: int,
+    content: object,
+    meant: type[RowferryError],
+    code: Code,
+) -> None:
+    stub.answers["POST", "/subjects/a-value"] = (status, content)
+    with pytest.raises(RowferryError) as raised:
+        asking.register("a-value", OLD)
+    assert (type(raised.value), raised.value.code) == (meant, code)
+    assert "canary" not in str(raised.value)
+    assert not any("elsewhere" in path for path in stub.asked)
+
+
+def test_a_registered_schema_is_found_without_the_right_to_register(
+    stub: Stub, asking: Registry
+) -> None:
+    found = {"subject": "a-value", "id": 7, "version": 1, "schema": json.dumps(OLD)}
+    stub.answers["POST", "/subjects/a-value"] = (200, found)
+    stub.answers["POST", "/versions"] = (403, {})
+    assert asking.register("a-value", OLD) == 7
+
+
+def test_an_incompatible_schema_stops_us_with_the_difference(stub: Stub, asking: Registry) -> None:
+    latest = {"subject": "a-value", "id": 7, "version": 1, "schema": json.dumps(OLD)}
+    stub.answers["POST", "/versions"] = (409, {"error_code": 409, "message": "incompatible"})
+    stub.answers["GET", "/versions/latest"] = (200, latest)
+    with pytest.raises(DataAtRisk, match="column n is new, and has no default") as raised:
+        asking.register("a-value", NEW)
+    assert raised.value.code is Code.SR_INCOMPATIBLE
+
+
+def test_a_schema_once_seen_is_known_while_the_registry_is_down(
+    stub: Stub, asking: Registry
+) -> None:
+    stub.answers["GET", "/schemas/ids/7"] = (200, {"schema": json.dumps(OLD)})
+    assert json.loads(asking.by_id(SchemaId(7)) or "") == OLD
+    stub.answers["GET", "/schemas/ids/7"] = (503, {})
+    assert json.loads(asking.by_id(SchemaId(7)) or "") == OLD
+
+
+def test_an_id_that_was_never_given_is_none_and_asked_for_again(
+    stub: Stub, asking: Registry
+) -> None:
+    stub.answers["GET", "/schemas/ids/8"] = (404, {"error_code": 40403})
+    assert asking.by_id(SchemaId(8)) is None
+    stub.answers["GET", "/schemas/ids/8"] = (200, {"schema": json.dumps(OLD)})
+    assert asking.by_id(SchemaId(8)) is not None
+
+
+def test_a_registry_that_never_answers_is_given_up(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert registry.SECONDS == 5
+    monkeypatch.setattr(registry, "SECONDS", 0.2)
+    stub.silent.set()
+    asking = Registry(settings(f"http://127.0.0.1:{stub.server_port}"))
+    with pytest.raises(Transient) as raised:
+        asking.latest("a")
+    asking.close()
+    assert raised.value.code is Code.SR_DOWN
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "why"),
+    [
+        ("mock://x", "127.0.0.1", "not a URL"),
+        ("file:///etc/passwd", "127.0.0.1", "not a URL"),
+        ("https://user:secret@example", "93.184.216.34", "credentials belong"),
+        ("https://metadata.internal", "169.254.169.254", "link-local"),
+        ("https://six", "fe80::1", "link-local"),
+        ("https://any", "0.0.0.0", "link-local"),
+        ("http://example", "93.184.216.34", "this machine only"),
+        ("https://example,http://example", "10.0.0.1", "this machine only"),
+        ("", "127.0.0.1", "not set"),
+    ],
+)
+def test_an_address_that_is_no_place_for_a_registry_is_refused(
+    url: str, address: str, why: str
+) -> None:
+    with pytest.raises(ConfigError, match=why) as raised:
+        Registry(settings(url), resolve=lambda _host: [address])
+    assert "secret" not in str(raised.value)
+
+
+def test_an_unknown_host_is_tried_again() -> None:
+    def unknown(_host: str) -> list[str]:
+        raise OSError(-2, "Name or service not known")
+
+    with pytest.raises(Transient):
+        Registry(settings("https://nowhere.example"), resolve=unknown)
+
+
+def test_a_fingerprint_is_of_the_meaning_not_of_the_spaces() -> None:
+    assert fingerprint(json.dumps(OLD, indent=3)) == fingerprint(OLD)
+    assert fingerprint(NEW) != fingerprint(OLD)
+
+
+def test_a_difference_names_what_changed() -> None:
+    other = {
+        "name": "Q",
+        "fields": [
+            {"name": "n", "type": "long"},
+            {"name": "m", "type": ["null", "int"], "default": None},
+        ],
+    }
+    assert difference(NEW, other) == [
+        "record P is now Q",
+        "column id is gone",
+        'column n was "int" and is "long"',
+        "column m is new",
+    ]

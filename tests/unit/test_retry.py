@@ -1,0 +1,75 @@
+"""How long passing trouble is borne: CONNECT_SECONDS in the beginning, for ever afterwards."""
+
+import pytest
+
+from rowferry.config import Settings
+from rowferry.errors import Code, RetryBudgetSpent, Transient
+from rowferry.run.retry import Retry
+from rowferry.stop import Stop
+
+DOWN = Transient(Code.KAFKA_CONN, "down", where="broker", advice="see KAFKA_SERVER")
+
+
+class Time(Stop):
+    """A clock that waiting moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+        self.pauses: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self.pauses.append(seconds)
+        self.now += seconds
+        return self.requested
+
+
+def retrying(connect_seconds: float) -> tuple[Retry, Time]:
+    time = Time()
+    settings = Settings.model_validate({"connect_seconds": connect_seconds})
+    return Retry(settings, time, clock=lambda: time.now), time
+
+
+def test_the_first_connection_is_tried_for_connect_seconds_and_no_longer() -> None:
+    retry, time = retrying(10)
+
+    def for_ever() -> None:
+        while True:
+            retry.wait(DOWN)
+
+    with pytest.raises(RetryBudgetSpent) as raised:
+        for_ever()
+    assert 110 <= time.now < 111
+    assert len(time.pauses) > 3
+    assert (raised.value.code, raised.value.where, raised.value.advice) == (
+        Code.KAFKA_CONN,
+        "broker",
+        "see KAFKA_SERVER",
+    )
+
+
+def test_without_patience_the_first_failure_ends_it() -> None:
+    retry, _ = retrying(0)
+    with pytest.raises(RetryBudgetSpent):
+        retry.wait(DOWN)
+
+
+def test_once_all_answered_it_is_tried_for_ever_with_bounded_pauses() -> None:
+    retry, time = retrying(10)
+    retry.succeeded()
+    for _ in range(200):
+        retry.wait(DOWN)
+    assert time.now > 110
+    assert max(time.pauses) <= 36  # 30 s and its jitter
+    assert time.pauses[0] < 1
+
+
+def test_after_a_calm_time_pauses_are_short_again() -> None:
+    retry, time = retrying(10)
+    retry.succeeded()
+    for _ in range(20):
+        retry.wait(DOWN)
+    retry.succeeded()
+    time.now += 3600
+    retry.wait(DOWN)
+    assert time.pauses[-1] < 1

@@ -1,7 +1,8 @@
 """Avro: this product's column codec beside fastavro, same rows, same run, one core.
 
 fastavro writes from dicts of Python values and reads into them, as its users do; the codec writes
-from an Arrow batch to a list of bytes and reads back. Time is the process's own CPU time, so that
+from an Arrow batch to a list of bytes and reads back (fastavro_to_arrow: fastavro, then a batch of
+its dicts). Time is the process's own CPU time, so that
 neighbours on the machine count little; runs of both take turns, and medians are told.
 """
 
@@ -165,15 +166,20 @@ def compare(schema: Any, rows: list[Row], runs: int, calls: int = 1) -> dict[str
     def read_rows() -> list[Any]:
         return [fastavro.schemaless_reader(io.BytesIO(m[5:]), parsed, None) for m in expected]
 
-    taken: dict[str, list[float]] = {}
+    def read_batch() -> pa.RecordBatch:
+        return pa.RecordBatch.from_pylist(read_rows(), schema=codec.arrow_schema)
+
+    works: dict[str, Callable[[], object]] = {
+        "encode rowferry": lambda: codec.encode(batch, 7),
+        "encode fastavro": write_rows,
+        "decode rowferry": lambda: codec.decode(messages),
+        "decode fastavro": read_rows,
+        "decode fastavro_to_arrow": read_batch,
+    }
+    taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(runs):
-        for name, work in (
-            ("encode rowferry", lambda: codec.encode(batch, 7)),
-            ("encode fastavro", write_rows),
-            ("decode rowferry", lambda: codec.decode(messages)),
-            ("decode fastavro", read_rows),
-        ):
-            taken.setdefault(name, []).append(seconds_of(work, calls))
+        for name, work in works.items():
+            taken[name].append(seconds_of(work, calls))
     return {
         name: figures(seconds, len(some) if "fastavro" in name else len(rows))
         for name, seconds in taken.items()

@@ -9,7 +9,7 @@ import fastavro
 import pyarrow as pa
 import pytest
 
-from rowferry.kernel.avro import AvroCodec, UnwritableError, blocks, codec
+from rowferry.kernel.avro import AvroCodec, UnwritableError, blocks, codec, encode
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 LONGS = [0, 1, -1, 63, 64, -64, -65, 2**55 - 1, 2**55, -(2**55) - 1, 2**62, HIGHEST, LOWEST]
@@ -305,7 +305,6 @@ def test_no_rows_are_no_messages(way: str) -> None:
 def test_many_small_blocks_join_into_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     # GIVEN blocks of few rows and fewer bytes
     monkeypatch.setattr(codec, "FEWEST_ROWS_A_BLOCK", 0)
-    monkeypatch.setattr(codec, "ROWS_A_BLOCK", 16)
     monkeypatch.setattr(blocks, "ROWS_A_BLOCK", 16)
     monkeypatch.setattr(blocks, "MOST_BYTES_A_BLOCK", 200)
     cells = ["a" * (i * 37 % 90) for i in range(100)]
@@ -318,6 +317,20 @@ def test_many_small_blocks_join_into_one_batch(monkeypatch: pytest.MonkeyPatch) 
     # THEN it is whole, in order, and the broken one has its own index
     assert decoded.bad == {50: "trailing bytes"}
     assert decoded.batch.column(0).to_pylist() == cells[:50] + cells[51:]
+
+
+def test_more_items_than_are_encoded_at_once_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "FEWEST_ROWS_A_BLOCK", 1)
+    monkeypatch.setattr(encode, "ITEMS_AT_ONCE", 3)
+    cells = [[f"{i}" * i for i in range(n)] for n in (0, 7, 1, 3, 0, 5)]
+    schema = {"type": "array", "items": "string"}
+    batch = batch_of(cells, AvroCodec(record_of(schema)).arrow_schema.field(0).type)
+    assert AvroCodec(record_of(schema)).encode(batch, 9) == written(schema, cells)
+
+
+def test_wide_tables_are_done_in_fewer_rows_at_once() -> None:
+    rows = [blocks.rows_a_block(AvroCodec(record_of(*["int"] * n))._record) for n in (1, 64, 1600)]
+    assert rows == [16384, 8192, 2048]
 
 
 def test_values_decode_to_what_python_would_say() -> None:

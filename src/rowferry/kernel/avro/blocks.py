@@ -13,30 +13,40 @@ from rowferry.kernel.avro.encode import encode_fields
 from rowferry.kernel.avro.frames import HEADER_BYTES
 from rowferry.kernel.avro.pieces import Pieces
 from rowferry.kernel.avro.reasons import Reason
-from rowferry.kernel.avro.shapes import Record
+from rowferry.kernel.avro.shapes import Optional, Record, Shape
 
 ROWS_A_BLOCK: Final = 16384
-MOST_BYTES_A_BLOCK: Final = 1 << 26  # a block is copied once or twice
+# A cell has 16 bytes while a block is encoded, and a column's NumPy calls cost a fixed time.
+CELLS_A_BLOCK: Final = 1 << 19
+FEWEST_ROWS_OF_WIDE_TABLES: Final = 2048
+MOST_BYTES_A_BLOCK: Final = 1 << 24
 
 
-def row_blocks(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Cut rows into blocks."""
+def rows_a_block(record: Record) -> int:
+    """How many rows of so many columns are done at once."""
+    rows = max(FEWEST_ROWS_OF_WIDE_TABLES, CELLS_A_BLOCK // max(_width_of(record), 1))
+    return min(ROWS_A_BLOCK, rows)
+
+
+def _width_of(shape: Shape) -> int:
+    match shape:
+        case Record(fields=fields):
+            return sum(map(_width_of, fields))
+        case Optional(inner=inner):
+            return _width_of(inner)
+    return 1
+
+
+def row_blocks(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+    """Cut a batch into blocks of so many rows, or of fewer if they are many bytes."""
     is_large = batch.get_total_buffer_size() > MOST_BYTES_A_BLOCK
-    for first in range(0, batch.num_rows, ROWS_A_BLOCK):
-        block = batch.slice(first, ROWS_A_BLOCK)
-        if is_large:
-            yield from _halves(block)
+    for first in range(0, batch.num_rows, rows):
+        block = batch.slice(first, rows)
+        parts = -(-block.nbytes // MOST_BYTES_A_BLOCK) if is_large else 1
+        if parts > 1 and block.num_rows > 1:
+            yield from row_blocks(block, -(-block.num_rows // parts))
         else:
             yield block
-
-
-def _halves(block: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    if block.num_rows == 1 or block.nbytes <= MOST_BYTES_A_BLOCK:
-        yield block
-        return
-    middle = block.num_rows // 2
-    yield from _halves(block.slice(0, middle))
-    yield from _halves(block.slice(middle))
 
 
 def encode_block(
@@ -58,19 +68,19 @@ def decode_block(
     Messages that are too many bytes for one block come as several.
     """
     joined = pa.array([*messages, ZEROS], pa.binary())
-    if isinstance(joined, pa.ChunkedArray) or len(joined.buffers()[2]) > MOST_BYTES_A_BLOCK:
-        if len(messages) > 1:
-            middle = len(messages) // 2
-            yield from decode_block(record, messages[:middle], first, slow)
-            yield from decode_block(record, messages[middle:], first + middle, slow)
-            return
-        if isinstance(joined, pa.ChunkedArray):
-            yield (
-                _batch_of(record, pa.nulls(0, record.arrow).flatten(), 0),
-                {first: Reason.SIZE.value},
-            )
-            return
-    yield _decode_joined(record, joined, first, slow)
+    is_beyond = isinstance(joined, pa.ChunkedArray)  # beyond the 2 GB of Arrow's offsets
+    parts = -(-joined.nbytes // MOST_BYTES_A_BLOCK)
+    if parts > 1 and len(messages) > 1:
+        del joined
+        rows = -(-len(messages) // parts)
+        for start in range(0, len(messages), rows):
+            some = messages[start : start + rows]
+            yield from decode_block(record, some, first + start, slow)
+    elif is_beyond:
+        nothing = pa.nulls(0, record.arrow).flatten()
+        yield _batch_of(record, nothing, 0), {first: Reason.SIZE.value}
+    else:
+        yield _decode_joined(record, joined, first, slow)
 
 
 def _decode_joined(

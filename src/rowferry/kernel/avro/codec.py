@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from rowferry.kernel.avro.blocks import ROWS_A_BLOCK, decode_block, encode_block, row_blocks
+from rowferry.kernel.avro.blocks import decode_block, encode_block, row_blocks, rows_a_block
 from rowferry.kernel.avro.cells import column_of, rows_of
 from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
 from rowferry.kernel.avro.reasons import MalformedError, UnwritableError
@@ -44,6 +44,7 @@ class AvroCodec:
         self._record = shape if isinstance(shape, Record) else record_of(["value"], [shape])
         self.arrow_schema: pa.Schema = self._record.schema
         self.fallbacks: Counter[str] = Counter()
+        self._rows_a_block = rows_a_block(self._record)
         self._read, self._write = reader(self._record), writer(self._record)
 
     def encode(self, batch: pa.RecordBatch, schema_id: int) -> list[bytes]:
@@ -58,7 +59,7 @@ class AvroCodec:
         if batch.num_rows < FEWEST_ROWS_A_BLOCK:
             return self._encode_singly(fitted, header)
         messages: list[bytes] = []
-        for block in row_blocks(fitted):
+        for block in row_blocks(fitted, self._rows_a_block):
             messages += encode_block(self._record, block, header, self.fallbacks)
         return messages
 
@@ -71,8 +72,8 @@ class AvroCodec:
             return self._decode_singly(messages)
         batches: list[pa.RecordBatch] = []
         bad: dict[int, str] = {}
-        for first in range(0, len(messages), ROWS_A_BLOCK):
-            block = messages[first : first + ROWS_A_BLOCK]
+        for first in range(0, len(messages), self._rows_a_block):
+            block = messages[first : first + self._rows_a_block]
             for batch, failures in decode_block(self._record, block, first, self.fallbacks):
                 batches.append(batch)
                 bad |= failures

@@ -1,7 +1,7 @@
 """Arrays and maps of messages → Arrow lists: the k-th items of all rows at once, then the next."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -73,7 +73,7 @@ def _items(items: Shape, part: Cursor, counts: Numbers, decode: Decode) -> Found
             rows, some = rows[goes_on], some.part(goes_on)
     if len(rows):
         part.join(rows, some)
-        found.append(_items_one_by_one(items, part, rows, counts - number))
+        found += _items_one_by_one(items, part, rows, counts - number)
     return found
 
 
@@ -95,30 +95,26 @@ def _items_of_one_size(items: Shape, part: Cursor, counts: Numbers, decode: Deco
     return [(rows, column)]
 
 
-def _items_one_by_one(
-    items: Shape, part: Cursor, rows: Numbers, counts: Numbers
-) -> tuple[Numbers, pa.Array]:
+def _items_one_by_one(items: Shape, part: Cursor, rows: Numbers, counts: Numbers) -> Found:
     """The rest of a few long arrays, in plain Python."""
     read = items_reader(items)
-    places: list[int] = []
-    values: list[Any] = []
-    failed: list[tuple[int, Reason]] = []
+    found: Found = []
     for row in rows.tolist():
         start, end = int(part.positions[row]), int(part.ends[row])
+        reason = Reason.TRUNCATED
         try:
-            more, size = read(part.block.data[start:end].tobytes(), 0, int(counts[row]))
+            values, size = read(part.block.data[start:end].tobytes(), 0, int(counts[row]))
         except MalformedError as odd:
-            failed.append((row, odd.reason))
+            reason = odd.reason
         except IndexError:
-            failed.append((row, Reason.TRUNCATED))
+            pass
         else:
-            values += more
-            part.block.slow["long array"] += len(more)
-            places += [row] * len(more)
             part.positions[row] = start + size
-    for row, reason in failed:
+            part.block.slow["long array"] += len(values)
+            found.append((np.full(len(values), row, np.int32), cells.column_of(items, values)))
+            continue
         part.fail(_only(row, len(part)), reason)
-    return np.array(places, np.int64), cells.column_of(items, values)
+    return found
 
 
 def _only(row: int, rows: int) -> Mask:
@@ -130,9 +126,9 @@ def _only(row: int, rows: int) -> Mask:
 def _list_of(shape: Array | Map, items: Shape, found: Found, rows: int) -> pa.Array:
     """Bring the items together, in the order of their rows and then of their finding."""
     if found:
-        owners = np.concatenate([owner for owner, _ in found])
+        owners = np.concatenate([owner.astype(np.int32, copy=False) for owner, _ in found])
         children = pa.concat_arrays([column for _, column in found])
-        if len(found) > 1:
+        if np.count_nonzero(owners[1:] < owners[:-1]):
             children = children.take(pa.array(np.argsort(owners, kind="stable")))
     else:
         owners, children = np.zeros(0, np.int64), cells.column_of(items, [])

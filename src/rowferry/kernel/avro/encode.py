@@ -1,5 +1,6 @@
 """Columns → messages, all rows of a block at once: one encoder a shape."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ from rowferry.kernel.avro.shapes import (
 from rowferry.kernel.avro.single_write import writer
 from rowferry.kernel.avro.varints import Words
 
+ITEMS_AT_ONCE: Final = 16384
 BYTES: Final = Bytes(pa.binary(), 1)
 NUMBERS: Final = {32: np.int32, 64: np.int64}
 
@@ -101,8 +103,9 @@ def _encode_text(_: Text, column: pa.Array, pieces: Pieces) -> None:
 
 
 def _encode_fixed(shape: Fixed, column: pa.Array, pieces: Pieces) -> None:
-    bounds = np.arange(column.offset, column.offset + len(column) + 1, dtype=np.int32) * shape.size
-    pieces.add_blobs(binary_of(bounds, column.buffers()[1]))
+    data = column.buffers()[1].slice(column.offset * shape.size, len(column) * shape.size)
+    bounds = np.arange(len(column) + 1, dtype=np.int32) * np.int32(shape.size)
+    pieces.add_blobs(binary_of(bounds, data))
 
 
 def _encode_enum(shape: Enum, column: pa.Array, pieces: Pieces) -> None:
@@ -154,11 +157,20 @@ def _encode_list(items: Shape, column: pa.Array, pieces: Pieces) -> None:
     pieces.add_numbers(counts)
     if first < last:
         children = column.values.slice(first, last - first)
-        runs = Pieces(len(children), pieces.slow)
-        encode(items, children, runs)
-        _, ends, data = runs.blobs().buffers()
+        _, ends, data = _item_runs(items, children, pieces.slow).buffers()
         pieces.add_blobs(binary_of(np.frombuffer(ends, np.int32)[bounds - first], data))
     pieces.add(0, (counts > 0).astype(np.uint64), 1)  # a count of 0 is an end already
+
+
+def _item_runs(items: Shape, children: pa.Array, slow: Counter[str]) -> pa.BinaryArray:
+    """Each item's bytes."""
+    runs = []
+    for first in range(0, len(children), ITEMS_AT_ONCE):
+        some = children.slice(first, ITEMS_AT_ONCE)
+        pieces = Pieces(len(some), slow)
+        encode(items, some, pieces)
+        runs.append(pieces.blobs())
+    return runs[0] if len(runs) == 1 else pa.concat_arrays(runs)
 
 
 def encode_fields(shape: Record, columns: Sequence[pa.Array], pieces: Pieces) -> None:

@@ -45,6 +45,8 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 group.consumer.min.session.timeout.ms=1000
 group.consumer.min.heartbeat.interval.ms=100
+group.consumer.session.timeout.ms=6000
+group.consumer.heartbeat.interval.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
 """
 

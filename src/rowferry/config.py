@@ -5,6 +5,7 @@ sources.py fills it. The environment name of a field is its upper-case form, wit
 `ROWFERRY_` where it is not one of postgres_, kafka_, schema_ and snowflake_.
 """
 
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -42,8 +43,20 @@ def _split(value: Any) -> Any:
     return value
 
 
+_NAMED = re.compile(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)')
+
+
 def _with_schema(tables: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(table if "." in table else f"public.{table}" for table in tables)
+    return tuple(_plain_name(table) for table in tables)
+
+
+def _plain_name(table: str) -> str:
+    """`t` → `public.t`; `"My Schema"."T"` → `My Schema.T`, unless a name holds a dot."""
+    found = _NAMED.fullmatch(table)
+    if found is None:
+        return table if "." in table else f"public.{table}"
+    names = [(part or "public").strip('"').replace('""', '"') for part in found.groups()]
+    return table if any("." in name for name in names) else ".".join(names)
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]

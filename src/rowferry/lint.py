@@ -1,5 +1,6 @@
 """What single settings cannot say: which of them do not go together."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from string import Formatter
@@ -14,6 +15,8 @@ _PLACEHOLDERS = {
     "dead_letter": {"topic"},
 }
 _METADATA = ("_op", "_partition", "_offset", "_timestamp", "_schema_id", "_key", "_topic")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_TOML = "rowferry.toml"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -21,7 +24,7 @@ def lint(settings: Settings, required: Collection[str]) -> list[str]:
     """All contradictions among valid settings, a line each; required as in load_settings()."""
     problems = [*_templates(settings)]
     if not problems:  # topics are known only then
-        problems += _tables(settings)
+        problems += [*_tables(settings), *_topics(settings)]
     problems += [*_credentials(settings), *_metadata(settings), *_stage(settings, required)]
     return problems
 
@@ -43,18 +46,23 @@ def _tables(settings: Settings) -> Iterator[str]:
     for table, count in Counter(settings.tables).items():
         if count > 1:
             yield f"ROWFERRY_TABLES: {table} is named {count} times"
-    tables_of: dict[str, list[str]] = {}
-    for table in dict.fromkeys(settings.tables):
-        tables_of.setdefault(settings.topic_of(table), []).append(table)
-    for topic, tables in tables_of.items():
-        if len(tables) > 1:
-            yield f"ROWFERRY_TOPIC: {' and '.join(tables)} would share the topic {topic}"
     for table in settings.table:
         if settings.tables and table not in settings.tables:
             yield f'[table."{table}"] in rowferry.toml: not among ROWFERRY_TABLES'
     modes = {settings.mode, *(t.mode for t in settings.table.values())}
     if Mode.LOG in modes:
         yield "ROWFERRY_MODE: log is not in this version; incremental and full are"
+
+
+def _topics(settings: Settings) -> Iterator[str]:
+    tables_of: dict[str, list[str]] = {}
+    for table in dict.fromkeys(settings.tables):
+        tables_of.setdefault(settings.topic_of(table), []).append(table)
+    for topic, tables in tables_of.items():
+        if len(tables) > 1:
+            yield f"ROWFERRY_TOPIC: {' and '.join(tables)} would share the topic {topic}"
+        if not _TOPIC.fullmatch(topic):
+            yield f"ROWFERRY_TOPIC: {topic!r} is no topic name; give the table its own in {_TOML}"
 
 
 def _credentials(settings: Settings) -> Iterator[str]:

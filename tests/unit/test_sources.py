@@ -190,6 +190,10 @@ def test_values_of_dotenv_are_taken_as_written(tmp_path: Path) -> None:
         ),
         ({"ROWFERRY_TABLES": "a,public.a"}, "ROWFERRY_TABLES: public.a is named 2 times"),
         (
+            {"ROWFERRY_TABLES": "a b"},
+            "ROWFERRY_TOPIC: 'a b_updates' is no topic name; give the table its own in rowferry.toml",
+        ),
+        (
             {"ROWFERRY_TOPIC": "{tabel}"},
             "ROWFERRY_TOPIC: '{tabel}': only {schema} and {table} can be filled in",
         ),
@@ -260,6 +264,22 @@ def test_a_table_may_set_its_own_and_typos_in_it_are_found(tmp_path: Path) -> No
     assert told == [
         "ROWFERRY_TABLE.shop.a.topik: extra inputs are not permitted (from rowferry.toml)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("products", "public.products"),
+        ("shop.products", "shop.products"),
+        ('"My Shop"."Products"', "My Shop.Products"),
+        ('shop."Products"', "shop.Products"),
+        ('"Products"', "public.Products"),
+        ('"a""b".c', 'a"b.c'),
+        ('"a.b".c', '"a.b".c'),
+    ],
+)
+def test_a_table_is_named_as_in_sql_or_plainly(written: str, meant: str) -> None:
+    assert Settings.model_validate({"tables": written}).tables == (meant,)
 
 
 def test_secrets_mask_themselves_and_are_all_known(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copy_bytes import copy_of, inside
+from line_bytes import lines_of
 from rowferry.kernel.copy import CopyReader
-from rowferry.kernel.lines import encode_lines
 from rowferry.types import Kind, Wire
 from wire_values import decimal_of, values_of
 from wires import NESTED, SCALARS, wires_of
@@ -131,7 +131,7 @@ def test_lines_hold_the_values_exactly(name: str, data: st.DataObject) -> None:
     wire = WIRES[name]
     values = data.draw(st.lists(values_of(wire), min_size=1, max_size=8))
     batch = CopyReader([wire]).read(copy_of([wire], [[value] for value in values]))
-    lines = bytes(encode_lines(batch)[0]).decode().split("\n")
+    lines = lines_of(batch).split("\n")
     assert lines.pop() == ""
     for line, value in zip(lines, values, strict=True):
         got, want = read(line), expected(wire, value)
@@ -150,7 +150,7 @@ def test_decimals_keep_every_digit(precision: int, data: st.DataObject, style: A
     quotes = '"' if style == "string" or precision > MOST_DIGITS_OF_A_NUMBER else ""
     texts = ["null" if v is None else f"{quotes}{plain(v)}{quotes}" for v in values]
     lines = "".join(f'{{"d":{text}}}\n' for text in texts)
-    assert bytes(encode_lines(batch, decimals=style)[0]).decode() == lines
+    assert lines_of(batch, decimals=style) == lines
 
 
 def plain(value: Decimal) -> str:
@@ -164,11 +164,11 @@ def plain(value: Decimal) -> str:
 def test_text_is_escaped_as_json_wants_and_no_more(texts: list[str | None], start: int) -> None:
     batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.utf8())], ["t"]).slice(start)
     lines = [json.dumps({"t": t}, ensure_ascii=False, separators=(",", ":")) for t in texts[start:]]
-    assert bytes(encode_lines(batch)[0]).decode() == "".join(f"{line}\n" for line in lines)
+    assert lines_of(batch) == "".join(f"{line}\n" for line in lines)
 
 
 @given(st.lists(st.binary(max_size=9), min_size=1), st.integers(0, 3))
 def test_bytes_are_base64(values: list[bytes], start: int) -> None:
     batch = pa.RecordBatch.from_arrays([pa.array(values, pa.binary())], ["b"]).slice(start)
     lines = [f'{{"b":"{base64.b64encode(value).decode()}"}}\n' for value in values[start:]]
-    assert bytes(encode_lines(batch)[0]).decode() == "".join(lines)
+    assert lines_of(batch) == "".join(lines)

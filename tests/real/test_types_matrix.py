@@ -158,7 +158,7 @@ def lines_of(column: Column, chunks: list[bytes]) -> list[Any]:
     field = {"name": "value", "type": ["null", avro_of(column, "a.b")], "default": None}
     schema = {"type": "record", "name": "a.b", "fields": [field]}
     codec = AvroCodec(schema)
-    for copies in (1, 50):
+    for copies in (1, 100):
         decoded = codec.decode(codec.encode(pa.concat_batches([batch] * copies), 1))
         assert decoded.bad == {}
         again = restored(decoded.batch, schema)

@@ -1,0 +1,17 @@
+"""Lines by both ways that the kernel has: of the rows as they are, and of very many of them."""
+
+from typing import Any
+
+import pyarrow as pa
+
+from rowferry.kernel.lines import FEWEST_ROWS_IN_COLUMNS, encode_lines
+
+
+def lines_of(batch: pa.RecordBatch, **options: Any) -> str:
+    """The lines of the batch, which must be the same however many rows there are."""
+    few, bounds = encode_lines(batch, **options)
+    many, _ = encode_lines(pa.concat_batches([batch] * FEWEST_ROWS_IN_COLUMNS), **options)
+    assert bytes(many) == bytes(few) * FEWEST_ROWS_IN_COLUMNS
+    lines = bytes(few).split(b"\n")
+    assert bounds.tolist() == [sum(len(x) + 1 for x in lines[:n]) for n in range(len(lines))]
+    return bytes(few).decode()

@@ -1,6 +1,5 @@
 """The strict fake lets in whom Snowflake would, as the real connector sees it."""
 
-import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -8,21 +7,14 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    PrivateFormat,
-)
 from snowflake.connector.errors import DatabaseError, Error
 
 from fix_snowflake import connect
 from strict_snowflake import StrictSnowflake, UserType
 from strict_snowflake.accounts import AccessToken, Refused, fingerprint
-from strict_snowflake.server import public_key_text
+from strict_snowflake.credentials import give_access_token, give_key_pair, public_key_text
 
 pytestmark = pytest.mark.real
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 @pytest.fixture(scope="module")
@@ -35,20 +27,12 @@ def next_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def key_file(key: PrivateKey, folder: Path) -> dict[str, Any]:
-    """The connector's parameters for an encrypted PKCS#8 file of a key."""
-    passphrase = secrets.token_hex(8)
-    path = folder / "key.p8"
-    path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())
-        )
-    )
+def given(settings: dict[str, str]) -> dict[str, Any]:
+    """The connector's parameters for a key pair's settings."""
     return {
-        "authenticator": "SNOWFLAKE_JWT",
-        "private_key_file": str(path),
-        "private_key_file_pwd": passphrase,
+        "authenticator": settings["SNOWFLAKE_AUTHENTICATOR"],
+        "private_key_file": settings["SNOWFLAKE_PRIVATE_KEY_FILE"],
+        "private_key_file_pwd": settings["SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"],
         "password": None,
     }
 
@@ -81,18 +65,18 @@ def test_a_password_lets_a_person_in_and_five_wrong_ones_lock_for_15_minutes(
 
 
 def test_a_service_user_may_not_use_a_password_but_a_token_in_its_place(
-    strict_snowflake: StrictSnowflake,
+    strict_snowflake: StrictSnowflake, tmp_path: Path
 ) -> None:
     fake = strict_snowflake
     fake.user.type = UserType.SERVICE
     assert refusal(fake) == 390100
-    token = AccessToken("pat-secret", expires_at=fake.clock.now() + 60)
-    fake.user.access_tokens.append(token)
-    assert who(fake, password="pat-secret") == "SNOWFLAKE"
-    options = {"authenticator": "PROGRAMMATIC_ACCESS_TOKEN", "password": None}
-    assert who(fake, token="pat-secret", **options) == "PROGRAMMATIC_ACCESS_TOKEN"
-    token.revoked = True
-    assert refusal(fake, token="pat-secret", **options) == 394400
+    settings = give_access_token(fake.user, tmp_path, fake.clock.now())
+    secret = Path(settings["SNOWFLAKE_TOKEN_FILE"]).read_text()
+    assert who(fake, password=secret) == "SNOWFLAKE"
+    options = {"authenticator": settings["SNOWFLAKE_AUTHENTICATOR"], "password": None}
+    assert who(fake, token=secret, **options) == "PROGRAMMATIC_ACCESS_TOKEN"
+    fake.user.access_tokens[0].revoked = True
+    assert refusal(fake, token=secret, **options) == 394400
 
 
 def test_a_token_lets_in_only_the_role_it_is_restricted_to_and_until_it_expires(
@@ -120,17 +104,18 @@ def test_either_of_two_keys_lets_in_so_that_keys_rotate_without_a_gap(
     tmp_path: Path,
 ) -> None:
     fake = strict_snowflake
-    fake.user.type = UserType.SERVICE
     # GIVEN the first key WHEN the second is set beside it THEN both are good
-    fake.user.rsa_public_key = public_key_text(key)
-    assert refusal(fake, **key_file(next_key, tmp_path)) == 394304
-    fake.user.rsa_public_key_2 = public_key_text(next_key)
-    assert who(fake, **key_file(next_key, tmp_path)) == "SNOWFLAKE_JWT"
-    assert who(fake, **key_file(key, tmp_path)) == "SNOWFLAKE_JWT"
-    # WHEN the first is unset THEN it is refused
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    first = given(give_key_pair(fake.user, old, key=key))
+    second = given(give_key_pair(fake.user, new, key=next_key))
+    assert who(fake, **first) == "SNOWFLAKE_JWT"
+    assert who(fake, **second) == "SNOWFLAKE_JWT"
+    # WHEN the first is unset THEN it is refused, and the second still lets in
     fake.user.rsa_public_key = None
-    assert refusal(fake, **key_file(key, tmp_path)) == 394304
-    assert who(fake, **key_file(next_key, tmp_path)) == "SNOWFLAKE_JWT"
+    assert refusal(fake, **first) == 394304
+    assert who(fake, **second) == "SNOWFLAKE_JWT"
 
 
 @pytest.mark.parametrize(("hours", "code"), [(1, 394301), (-1, 394302)])
@@ -141,9 +126,9 @@ def test_a_clock_that_is_off_makes_a_jwt_expired_or_not_yet_valid(
     hours: float,
     code: int,
 ) -> None:
-    strict_snowflake.user.rsa_public_key = public_key_text(key)
+    options = given(give_key_pair(strict_snowflake.user, tmp_path, key=key))
     strict_snowflake.clock.advance(hours=hours)
-    assert refusal(strict_snowflake, **key_file(key, tmp_path)) == code
+    assert refusal(strict_snowflake, **options) == code
 
 
 def test_each_claim_of_a_jwt_is_checked(

@@ -1,9 +1,12 @@
 """The strict fake keeps Snowflake's rules of stages, as the real connector sees them."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import snowflake.connector
 from snowflake.connector.errors import Error
 
 from fix_snowflake import MakeSnowflake, connect
@@ -186,3 +189,30 @@ def test_a_replaced_stage_is_empty_and_a_quoted_name_keeps_its_case(
         with pytest.raises(Error, match="does not exist"):
             cursor.execute('LIST @"Odd Name"')
     assert [row[0] for row in listed] == ["odd name/a b/0000-0007-7.json.gz"]
+
+
+def test_the_fake_runs_by_itself_for_other_processes(
+    spooled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN the fake in a process of its own, which prints its settings
+    child = subprocess.Popen(
+        [sys.executable, "-m", "strict_snowflake", "--encryption", "SNOWFLAKE_SSE"],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        settings = dict(child.stdout.readline().rstrip().split("=", 1) for _ in range(13))
+        for name in ("REQUESTS_CA_BUNDLE", "SNOWFLAKE_DISABLE_PLATFORM_DETECTION"):
+            monkeypatch.setenv(name, settings.pop(name))
+        names = {n.removeprefix("SNOWFLAKE_").lower(): v for n, v in settings.items()}
+        names.pop("ssl_cert_file")
+        # WHEN the connector logs in with them THEN it can put
+        with snowflake.connector.connect(**{**names, "port": int(names["port"])}) as connection:
+            assert put(connection.cursor(), spooled) == "UPLOADED"
+        # WHEN its input ends THEN so does it
+        child.stdin.close()
+        assert child.wait(20) == 0

@@ -1,13 +1,11 @@
 """The whole fake: puts its parts together and is the handle that tests hold."""
 
-import base64
 import secrets
 import ssl
 from pathlib import Path
 from typing import Any, Self
 
 import trustme
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from strict_snowflake.accounts import Account, User, UserType
 from strict_snowflake.client_encryption import decrypt
@@ -226,9 +224,3 @@ def contents(stage: Stage, name: str) -> bytes:
     if stage.encryption is Encryption.SSE:
         return file.stored
     return decrypt(stage.master_key, file.headers, file.stored)
-
-
-def public_key_text(private_key: Any) -> str:
-    """A private key's public half in base64 DER, as SET RSA_PUBLIC_KEY takes it."""
-    der = private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return base64.b64encode(der).decode()

@@ -179,6 +179,11 @@ def only_options(text: str, known: set[str]) -> dict[str, str]:
     return given
 
 
+def pattern(text: str) -> str | None:
+    """PATTERN = '…', where nothing else may stand."""
+    return only_options(text, {"PATTERN"}).get("PATTERN")
+
+
 def file_format(text: str) -> dict[str, str]:
     """The options of FILE_FORMAT = (…); none where it is not given."""
     found = _FILE_FORMAT.search(text)
@@ -208,21 +213,17 @@ def _read_get(text: str) -> Get | None:
     if match is None:
         return None
     folder = match["quoted"] or match["bare"]
-    return Get(location(match), folder, only_options(match["rest"], {"PATTERN"}).get("PATTERN"))
+    return Get(location(match), folder, pattern(match["rest"]))
 
 
 def _read_list(text: str) -> ListFiles | None:
     match = _LIST.fullmatch(text)
-    return match and ListFiles(
-        location(match), only_options(match["rest"], {"PATTERN"}).get("PATTERN")
-    )
+    return match and ListFiles(location(match), pattern(match["rest"]))
 
 
 def _read_remove(text: str) -> Remove | None:
     match = _REMOVE.fullmatch(text)
-    return match and Remove(
-        location(match), only_options(match["rest"], {"PATTERN"}).get("PATTERN")
-    )
+    return match and Remove(location(match), pattern(match["rest"]))
 
 
 def _read_ddl(text: str) -> Definition | None:

@@ -29,6 +29,7 @@ class Listener(ThreadingHTTPServer):
 
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 128
 
     def __init__(self, answer: Answer, faults: Faults, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Wire)

@@ -16,7 +16,6 @@ _PLACEHOLDERS = {
 }
 _METADATA = ("_op", "_partition", "_offset", "_timestamp", "_schema_id", "_key", "_topic")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_TOML = "rowferry.toml"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -62,7 +61,7 @@ def _topics(settings: Settings) -> Iterator[str]:
         if len(tables) > 1:
             yield f"ROWFERRY_TOPIC: {' and '.join(tables)} would share the topic {topic}"
         if not _TOPIC.fullmatch(topic):
-            yield f"ROWFERRY_TOPIC: {topic!r} is no topic name; give the table its own in {_TOML}"
+            yield f"ROWFERRY_TOPIC: {topic!r} is no topic name; set the table its own"
 
 
 def _credentials(settings: Settings) -> Iterator[str]:

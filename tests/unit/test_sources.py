@@ -191,7 +191,7 @@ def test_values_of_dotenv_are_taken_as_written(tmp_path: Path) -> None:
         ({"ROWFERRY_TABLES": "a,public.a"}, "ROWFERRY_TABLES: public.a is named 2 times"),
         (
             {"ROWFERRY_TABLES": "a b"},
-            "ROWFERRY_TOPIC: 'a b_updates' is no topic name; give the table its own in rowferry.toml",
+            "ROWFERRY_TOPIC: 'a b_updates' is no topic name; set the table its own",
         ),
         (
             {"ROWFERRY_TOPIC": "{tabel}"},

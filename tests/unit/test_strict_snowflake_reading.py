@@ -1,10 +1,13 @@
 """How the strict Snowflake fake reads statements, scripts faults and remembers loads."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from strict_snowflake.clock import Clock
 from strict_snowflake.copy_statement import read_copy
-from strict_snowflake.faults import Faults, Place
+from strict_snowflake.faults import OPTIONS, Faults, Kind, Place
 from strict_snowflake.load_history import LoadHistory, LoadStatus
 from strict_snowflake.stages import Encryption, SqlError, StoredFile
 from strict_snowflake.statements import (
@@ -117,3 +120,15 @@ def test_a_load_is_remembered_by_name_and_etag_for_64_days_and_then_uncertain() 
     assert history.status("T", "bucket", fresh) is LoadStatus.NEW
     history.forget("T")
     assert history.status("T", "bucket", file) is LoadStatus.NEW
+
+
+def test_each_fault_option_and_error_code_is_in_the_documentation() -> None:
+    root = Path(__file__).parent.parent.parent
+    page = (root / "docs" / "snowflake-fake.md").read_text()
+    faults = page.partition("## Faults")[2].partition("## Rules")[0]
+    assert [kind for kind in Kind if f"`{kind}`" not in faults] == []
+    assert [option for option in OPTIONS if option not in faults] == []
+    code = re.compile(r'Refused\(\s*"(\d{6})"')
+    sources = (root / "tests" / "strict_snowflake").glob("*.py")
+    told = {found for source in sources for found in code.findall(source.read_text())}
+    assert told - set(re.findall(r"\d{6}", page)) == set()

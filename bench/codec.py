@@ -174,8 +174,9 @@ def compare(schema: Any, rows: list[Row], runs: int, calls: int = 1) -> dict[str
         "encode fastavro": write_rows,
         "decode rowferry": lambda: codec.decode(messages),
         "decode fastavro": read_rows,
-        "decode fastavro_to_arrow": read_batch,
     }
+    if schema is PRODUCT:  # a UUID object is not what Arrow expects
+        works["decode fastavro_to_arrow"] = read_batch
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(runs):
         for name, work in works.items():

@@ -2,6 +2,7 @@
 # ruff: noqa: SLF001 - librdkafka's own error codes begin with an underscore
 
 import ipaddress
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -139,10 +140,14 @@ def translate(
 
 
 def await_answer(
-    future: "Future[Any]", where: str, heard: Heard, poll: Callable[[float], object]
+    future: "Future[Any]",
+    where: str,
+    heard: Heard,
+    poll: Callable[[float], object],
+    seconds: float = ASK_SECONDS,
 ) -> Any:
     """Wait, but only while waiting can help: a refused login is told when it is heard."""
-    deadline = time.monotonic() + ASK_SECONDS + 1
+    deadline = time.monotonic() + seconds + 1
     while not future.done():
         poll(0.01)
         reason = heard.reason
@@ -234,13 +239,20 @@ def _config(settings: Settings, own: Mapping[str, Any]) -> dict[str, Any]:
             )
     return {
         "client.id": "rowferry",
-        "log_level": 2,  # what matters comes as an error, and is told once
+        "log_level": 2,
+        "logger": _unheard(),  # what matters comes as an error, and is told once
         "socket.keepalive.enable": True,
         "reconnect.backoff.max.ms": 5_000,
         **_transport(settings),
         **own,
         **settings.kafka,
     }
+
+
+def _unheard() -> logging.Logger:
+    logger = logging.getLogger("rowferry.librdkafka")
+    logger.disabled = True
+    return logger
 
 
 def _transport(settings: Settings) -> dict[str, Any]:

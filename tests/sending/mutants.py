@@ -64,8 +64,10 @@ def progress_is_read_to_the_last_stable_offset() -> None:
     """The first end of the partition that a reader of committed records sees is taken for it."""
     make = progress.ProgressReader.__init__
 
-    def impatient(self: progress.ProgressReader, settings: Any, end: Callable[[], int]) -> None:
-        make(self, settings, lambda: min(1, end()))
+    def impatient(
+        self: progress.ProgressReader, settings: Any, stop: Any, end: Callable[[], int]
+    ) -> None:
+        make(self, settings, stop, lambda: min(1, end()))
 
     replace(progress.ProgressReader, "__init__", impatient)
 

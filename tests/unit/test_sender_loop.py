@@ -16,6 +16,7 @@ from rowferry.errors import (
     UnknownOutcome,
     Unreadable,
 )
+from rowferry.flow.encode.contract import NOTE
 from rowferry.model import Messages, ProgressRecord, Rows, Slice, Table
 from rowferry.run.sender import Sender
 from rowferry.run.sender_parts import Parts, Unobserved
@@ -44,14 +45,20 @@ class Memory:
         )
         self.fails = fails or {}
         self.calls: list[str] = []
+        self.noted: list[bytes | None] = []
         self.durable: dict[str, dict[str, bytes]] = {}
         self.rows: dict[str, list[int]] = {}
         self.stop = Impatient()
         self.captures: list[NumberedCapture] = []
 
     # Encoder
-    def prepare(self, table: Table) -> None:
+    def prepare(self, table: Table, noted: bytes | None) -> None:
+        self.noted.append(noted)
         self.step("prepare", table.qualified)
+
+    def note(self, table: str) -> ProgressRecord | None:
+        is_new = NOTE not in self.durable.get(table, {})
+        return ProgressRecord(NOTE, b"note") if is_new else None
 
     def encode(self, rows: Rows) -> Messages:
         self.step("encode", rows.table.qualified)
@@ -125,8 +132,9 @@ def test_after_a_lost_answer_the_position_is_read_again() -> None:
     memory.run()
     assert [opened.get(ITEMS) for opened in memory.captures[0].opened_with] == [
         {},
-        {"count": b"2"},
+        {"count": b"2", NOTE: b"note"},
     ]
+    assert memory.noted == [None, b"note"]
 
 
 @pytest.mark.parametrize(

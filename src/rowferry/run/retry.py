@@ -36,6 +36,8 @@ class Retry:
 
         Raises RetryBudgetSpent where nothing was reached within CONNECT_SECONDS.
         """
+        if self._stop.requested:
+            return
         now = self._clock()
         left = self._began + self._settings.connect_seconds - now
         if not self._has_succeeded and left <= 0:

@@ -11,6 +11,7 @@ import structlog
 from rowferry.config import Settings
 from rowferry.errors import Code, NeedsPerson, Transient
 from rowferry.failpoints import failpoint
+from rowferry.flow.encode.contract import NOTE
 from rowferry.model import Slice
 from rowferry.run.retry import Retry
 from rowferry.run.sender_parts import Observer, Parts, Unobserved, assemble, of_database
@@ -76,7 +77,7 @@ class Sender:
         tables = self._capture.open(progress)
         for table in tables:
             self._table = table.qualified
-            self._parts.encoder.prepare(table)
+            self._parts.encoder.prepare(table, progress[table.qualified].get(NOTE))
         self._table = None
         self._retry.succeeded()
         self._observer.opened(self._capture, tables)
@@ -101,8 +102,10 @@ class Sender:
             began = time.monotonic()
             self._table = piece.rows.table.qualified
             messages = self._parts.encoder.encode(piece.rows)
+            note = self._parts.encoder.note(self._table)
             # 1. produce: rows and position become durable together
-            self._parts.publisher.publish(self._table, messages, piece.progress)
+            progress = (*piece.progress, note) if note else piece.progress
+            self._parts.publisher.publish(self._table, messages, progress)
             failpoint("send.commit")
             self._note_sent(piece, time.monotonic() - began)
             # 2. confirm: only now may the source count them as sent

@@ -1,5 +1,6 @@
 """Rows → framed Avro messages, by schemas that the registry knows."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,13 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rowferry.config import Settings
-from rowferry.errors import Code, ConfigError, Unreadable
+from rowferry.errors import Code, ConfigError, DataAtRisk, Unreadable
+from rowferry.flow.encode.contract import NOTE
 from rowferry.flow.encode.schema import key_schema, value_schema
 from rowferry.kernel.avro import AvroCodec, SchemaRefused, UnwritableError
-from rowferry.model import Messages, Op, Rows, SchemaId, Table
-from rowferry.registry import Registry
+from rowferry.model import Messages, Op, ProgressRecord, Rows, SchemaId, Table
+from rowferry.registry import Registry, fingerprint
 
 KEY_SUBJECT = "{topic}-key"
+
+Fingerprints = dict[str, str]  # of schemas, by their id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,40 @@ class AvroEncoder:
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings, self._registry = settings, registry
         self._prepared: dict[str, _Prepared] = {}
+        self._used: dict[str, Fingerprints] = {}
+        self._noted: dict[str, Fingerprints] = {}
 
-    def prepare(self, table: Table) -> None:
+    def prepare(self, table: Table, noted: bytes | None) -> None:
         """See contract.Encoder."""
+        known = _noted(noted, table.qualified)
+        for schema_id, expected in known.items():
+            self._require_known(table.qualified, SchemaId(int(schema_id)), expected)
+        self._noted[table.qualified] = known
+        self._used[table.qualified] = dict(known)
+        self._frame(table)
+
+    def note(self, table: str) -> ProgressRecord | None:
+        """See contract.Encoder."""
+        used = self._used[table]
+        if used == self._noted[table]:
+            return None
+        self._noted[table] = dict(used)
+        return ProgressRecord(NOTE, json.dumps(used, sort_keys=True).encode())
+
+    def _require_known(self, table: str, schema_id: SchemaId, expected: str) -> None:
+        """The registry must still know the schemas of the rows in the topic."""
+        text = self._registry.by_id(schema_id)
+        if text is None or fingerprint(text) != expected:
+            what = "no schema" if text is None else "another schema"
+            raise DataAtRisk(
+                Code.SR_ID_CONFLICT,
+                f"the registry has {what} under id {schema_id}, which rows were sent with",
+                where=table,
+                advice="restore the registry; or start anew with another ROWFERRY_PIPELINE"
+                " and ROWFERRY_TOPIC",
+            )
+
+    def _frame(self, table: Table) -> None:
         topic = self._settings.topic_of(table.qualified)
         own = self._settings.of(table.qualified)
         subject = (own.subject or self._settings.subject).format(topic=topic)
@@ -61,7 +96,7 @@ class AvroEncoder:
         table = rows.table
         prepared = self._prepared.get(table.qualified)
         if prepared is None or prepared.table != table:
-            self.prepare(table)
+            self._frame(table)
             prepared = self._prepared[table.qualified]
         try:
             return _messages(prepared, rows)
@@ -79,7 +114,21 @@ class AvroEncoder:
         except SchemaRefused as error:
             what = f"the table has no Avro schema: {error}"
             raise ConfigError(Code.TABLE_UNFIT, what, where=table.qualified) from error
-        return _Framing(codec, self._registry.register(subject, schema))
+        schema_id = self._registry.register(subject, schema)
+        text = self._registry.by_id(schema_id)  # as it gives it, which may not be as it took it
+        self._used[table.qualified][str(schema_id)] = fingerprint(text or schema)
+        return _Framing(codec, schema_id)
+
+
+def _noted(value: bytes | None, table: str) -> Fingerprints:
+    if value is None:
+        return {}
+    try:
+        found = json.loads(value)
+        return {str(int(schema_id)): str(known) for schema_id, known in found.items()}
+    except (ValueError, AttributeError) as error:
+        what = "the record of used schemas is damaged"
+        raise DataAtRisk(Code.PROGRESS_UNREADABLE, what, where=table) from error
 
 
 def _messages(prepared: _Prepared, rows: Rows) -> Messages:

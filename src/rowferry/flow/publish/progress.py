@@ -11,6 +11,7 @@ from rowferry.config import Settings
 from rowferry.errors import Code, DataAtRisk, Transient
 from rowferry.flow.publish.topics import TopicFacts
 from rowferry.kafka import Heard, consumer_config, translate
+from rowferry.stop import Stop
 
 PARTITION = 0  # all of it: another number of partitions must not hide what is there
 PRIVATE = "@"  # begins the parts that are publishing's own
@@ -65,8 +66,8 @@ class ProgressReader:
     another table's open transaction holds back, would take an old position for the newest.
     """
 
-    def __init__(self, settings: Settings, end: Callable[[], int]) -> None:
-        self._settings, self._end = settings, end
+    def __init__(self, settings: Settings, stop: Stop, end: Callable[[], int]) -> None:
+        self._settings, self._stop, self._end = settings, stop, end
         self._topic = settings.progress_topic
 
     def read(self, tables: Iterable[str]) -> dict[str, Parts]:
@@ -106,7 +107,7 @@ class ProgressReader:
         self, end: int, consumer: Consumer, heard: Heard
     ) -> Iterator[tuple[bytes, bytes | None]]:
         deadline = time.monotonic() + self._settings.transaction_seconds + _GRACE_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._stop.requested:
             for message in consumer.consume(10_000, 0.02):
                 error = message.error()
                 if error is None:

@@ -17,8 +17,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, Transient
-from rowferry.kafka import ASK_SECONDS as SECONDS
-from rowferry.kafka import Heard, admin_config, await_answer
+from rowferry.kafka import ASK_SECONDS, Heard, admin_config, await_answer
 
 log = structlog.get_logger()
 
@@ -46,6 +45,7 @@ class Topics:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._seconds = min(ASK_SECONDS, max(2.0, settings.connect_seconds))
         self._heard = Heard()
         self._admin = AdminClient(admin_config(settings, {"error_cb": self._heard}))
 
@@ -90,12 +90,12 @@ class Topics:
         asked = self._admin.list_offsets(
             {place: OffsetSpec.latest()},  # type: ignore[no-untyped-call]
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=SECONDS,
+            request_timeout=self._seconds,
         )
         return int(self._answer(asked[place], f"end of {topic}").offset)
 
     def _describe(self, names: list[str]) -> dict[str, TopicFacts]:
-        asked = self._admin.describe_topics(TopicCollection(names), request_timeout=SECONDS)
+        asked = self._admin.describe_topics(TopicCollection(names), request_timeout=self._seconds)
         found = {}
         for name in names:
             try:
@@ -114,7 +114,9 @@ class Topics:
         resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
         if not resources:
             return {}
-        asked = self._admin.describe_configs(list(resources.values()), request_timeout=SECONDS)
+        asked = self._admin.describe_configs(
+            list(resources.values()), request_timeout=self._seconds
+        )
         found: dict[str, Mapping[str, str]] = {}
         for name, resource in resources.items():
             try:
@@ -128,7 +130,7 @@ class Topics:
     def _create(self, name: str, partitions: int, rules: dict[str, str]) -> None:
         replicas = self._settings.topic_replication or -1  # -1: the broker's default
         topic = NewTopic(name, partitions, replicas, config=rules)
-        asked = self._admin.create_topics([topic], request_timeout=SECONDS)
+        asked = self._admin.create_topics([topic], request_timeout=self._seconds)
         try:
             self._answer(asked[name], f"create topic {name}")
         except AccessDenied as error:
@@ -146,7 +148,7 @@ class Topics:
 
     def _await(self, name: str) -> None:
         """Wait until the brokers know what the controller made."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + self._seconds
         while name not in self._describe([name]):
             if time.monotonic() > deadline:
                 raise Transient(Code.KAFKA_CONN, "a created topic does not appear", where=name)
@@ -154,7 +156,7 @@ class Topics:
 
     def _answer(self, future: "Future[Any]", where: str) -> Any:
         """The future's result, or at once the reason why there will be none."""
-        return await_answer(future, where, self._heard, self._admin.poll)
+        return await_answer(future, where, self._heard, self._admin.poll, self._seconds)
 
 
 def _short_id(topic_id: Any) -> str:

@@ -162,7 +162,8 @@ class Transactions:
                     refused = translate(reason, where=f"{name} of {self._id}")
                     if isinstance(refused, AccessDenied):
                         raise refused from error
-                log.warning("kafka.waiting", call=name, table=self.table, reason=cause.str())
+                said = (reason or cause).str()
+                log.warning("kafka.waiting", call=name, table=self.table, reason=said)
             else:
                 return
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import fastavro
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from rowferry.config import Settings
 
@@ -23,10 +23,14 @@ class Record:
     schema_id: int
 
 
-def read_topic(
-    settings: Settings, topic: str, *, isolation: str = "read_committed"
-) -> list[Record]:
-    """All committed records of the topic, partition by partition, in offset order."""
+def read_topic(settings: Settings, topic: str) -> list[Record]:
+    """All committed records of the topic, decoded, partition by partition, in offset order."""
+    schemas: dict[int, Any] = {}
+    return [_record(settings, message, schemas) for message in raw_records(settings, topic)]
+
+
+def raw_records(settings: Settings, topic: str) -> list[Any]:
+    """The same as messages of the client."""
     consumer = Consumer(
         {
             "bootstrap.servers": settings.kafka_server,
@@ -35,17 +39,17 @@ def read_topic(
             "sasl.username": settings.kafka_username or "",
             "sasl.password": secret(settings.kafka_password),
             "group.id": "independent-reader",
-            "isolation.level": isolation,
+            "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
             "fetch.queue.backoff.ms": 5,
         }
     )
-    schemas: dict[int, Any] = {}
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        consumer.assign([TopicPartition(topic, one, OFFSET_BEGINNING) for one in partitions])
-        found: list[Record] = []
+        consumer.assign([TopicPartition(topic, one, 0) for one in partitions])
+        found: list[Any] = []
         ended: set[int | None] = set()
         deadline = time.monotonic() + 60
         while len(ended) < len(partitions):
@@ -54,10 +58,10 @@ def read_topic(
                 if message.error():
                     ended.add(message.partition())
                 else:
-                    found.append(_record(settings, message, schemas))
+                    found.append(message)
     finally:
         consumer.close()
-    return sorted(found, key=lambda record: (record.partition, record.offset))
+    return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
 
 def secret(value: Any) -> str:

@@ -107,7 +107,7 @@ PACKERS: dict[Kind, Callable[[Any], bytes]] = {
     Kind.INT64: lambda value: struct.pack(">q", value),
     Kind.FLOAT32: lambda value: struct.pack(">f", value),
     Kind.FLOAT64: lambda value: struct.pack(">d", value),
-    Kind.NUMERIC: numeric_of,
+    Kind.NUMERIC: lambda value: numeric_of(Decimal(value)),
     Kind.TEXT: lambda value: str(value).encode(),
     Kind.JSONB: lambda value: b"\x01" + str(value).encode(),
     Kind.BYTES: bytes,

@@ -91,7 +91,7 @@ LITERALS: dict[str, list[str]] = {
         "text[]": '{} | {a,NULL,"NULL","q\\"u,{}",""} | {😀}',
         "text[][][]": "{{{a,b}},{{c,d}}} | {}",
         "numeric(10,2)[]": "{1.50,-0.01,NULL} | {}",
-        "numeric[]": "{1.500,NaN} | {}",
+        "numeric[]": "{1.500,NaN,NULL,-0.0001,1e40} | {}",
         "money[]": "{1.50,NULL}",
         "boolean[]": "{t,f,NULL}",
         "double precision[]": "{NaN,-Infinity,0.1}",
@@ -111,6 +111,8 @@ LITERALS: dict[str, list[str]] = {
         "labels": "{a,NULL} | {}",
         "spot": '(1,"x",1.50)',
         "place": '(1,"a ""q"" b",1.50) | (,,) | (2,,)',
+        "bill": "(1.500,a) | (NaN,) | (,)",
+        "bill[]": '{"(1.500,a)",NULL,"(NaN,)"} | {}',
         "trip": '("(1,a,1.50)","1 day","{1,2}") | (,,) | ("(,,)",,{})',
         "place[]": '{"(1,a,1.50)",NULL,"(,,)"} | {}',
         "trip[]": '{"(\\"(1,a,1.50)\\",\\"1 day\\",\\"{1,2}\\")"}',
@@ -127,5 +129,6 @@ CREATE DOMAIN price AS numeric(5,2) CHECK (VALUE > 0);
 CREATE DOMAIN short_text AS varchar(5);
 CREATE TYPE place AS (id integer, "the name" text, cost numeric(10,2));
 CREATE DOMAIN cheap AS price; CREATE DOMAIN labels AS text[]; CREATE DOMAIN spot AS place;
+CREATE TYPE bill AS (amount numeric, note text);
 CREATE TYPE trip AS (origin place, length interval, stops integer[]);
 """

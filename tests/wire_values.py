@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 from hypothesis import strategies as st
 
 from copy_bytes import inside
@@ -10,6 +11,12 @@ from rowferry.types import Kind, Wire
 
 LONG_MAX = 2**63 - 1
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+NUMERALS = st.sampled_from(["NaN", "Infinity", "-Infinity", "0", "0.000"]) | st.builds(
+    lambda sign, whole, fraction: f"{sign}{whole}{'.' if fraction else ''}{fraction}",
+    st.sampled_from(["", "-"]),
+    st.integers(1, 10**40) | st.integers(0, 40).map(lambda zeros: 10**zeros),
+    st.text("0123456789", max_size=30),
+)  # of numerics without precision, as PostgreSQL prints them
 PLAIN: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.BOOL: st.booleans(),
     Kind.INT16: st.integers(-(2**15), 2**15 - 1),
@@ -44,6 +51,8 @@ def present(wire: Wire) -> st.SearchStrategy[Any]:
         return st.fixed_dictionaries({name: values_of(field) for name, field in inside(wire)})
     if wire.kind is Kind.HSTORE:
         return st.dictionaries(TEXT, st.none() | TEXT, max_size=3).map(lambda d: list(d.items()))
+    if wire.kind is Kind.NUMERIC and wire.arrow_type == pa.utf8():
+        return NUMERALS
     if wire.kind is Kind.NUMERIC:
         precision, scale = wire.arrow_type.precision, wire.arrow_type.scale
         most = 10**precision - 1

@@ -37,6 +37,7 @@ SCALARS = (
     numeric("narrow", 10, 2),
     numeric("wide", 38, 9),
     numeric("widest", 76, 30),
+    column("numeric", "numeric", 1700),
     column("text", "text", 25),
     column("bytea", "bytea", 17),
     column("uuid", "uuid", 2950),

@@ -44,7 +44,9 @@ def scalar(wire: Wire, value: Any) -> Any:
     return value if write is None else write(wire, value)
 
 
-def decimal(wire: Wire, value: Decimal) -> Any:
+def decimal(wire: Wire, value: Any) -> Any:
+    if wire.arrow_type == pa.utf8():
+        return value
     text = f"{value:f}"
     return text if wire.arrow_type.precision > MOST_DIGITS_OF_A_NUMBER else Decimal(text)
 

@@ -15,6 +15,7 @@ from rowferry.types import wire_of
 from wires import NESTED, PRODUCTS, SCALARS, column, numeric, wires_of
 
 TEXT = wires_of(column("a", "text", 25), column("b", "integer", 23))
+BY_NAME = {each.name: each for each in (*SCALARS, *NESTED)}
 ROWS = [("x", 1), (None, None), ("ü" * 300, -1)]
 LONG_MAX, INT_MAX = 2**63 - 1, 2**31 - 1
 VALUES: dict[str, list[Any]] = {
@@ -28,6 +29,21 @@ VALUES: dict[str, list[Any]] = {
     "narrow": [Decimal("0.00"), Decimal("-99999999.99"), Decimal("10000.00")],
     "wide": [Decimal("0.000000001"), Decimal("-" + "9" * 29 + "." + "9" * 9)],
     "widest": [Decimal("9" * 46 + "." + "9" * 30), Decimal("-1." + "0" * 30)],
+    "numeric": [
+        "0",
+        "-1",
+        "0.00",
+        "0.0001",
+        "12345678.90",
+        "-0.00000001",
+        "10000",
+        "1" + "0" * 99,
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "9" * 30 + "." + "9" * 31,
+        "100000000.5",
+    ],
     "text": ["", "é😀", "x" * 3000],
     "bytea": [b"", b"\x00\xff"],
     "uuid": ["f81d4fae-7dec-11d0-a765-00a0c91e6bff"],
@@ -54,7 +70,7 @@ def plain(array: pa.Array) -> list[Any]:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_every_kind_of_value_is_read_with_nulls_around_it(name: str) -> None:
-    wire = wire_of(next(each for each in (*SCALARS, *NESTED) if each.name == name))
+    wire = wire_of(BY_NAME[name])
     values = [None, *VALUES[name], None]
     batch = CopyReader([wire]).read(copy_of([wire], [[value] for value in values]))
     batch.validate(full=name != "time")  # 24:00:00 is a time to PostgreSQL, not to Arrow
@@ -135,27 +151,29 @@ def test_bytes_that_are_no_copy_of_these_columns_are_refused(
 @pytest.mark.parametrize(
     ("one", "octets"),
     [
-        (SCALARS[0], b"\x02"),
-        (SCALARS[7], b""),
-        (SCALARS[7], struct.pack(">hhHhh", 1, 0, 0, 2, 10_000)),
-        (SCALARS[7], struct.pack(">hhHhh", 1, 0, 1, 2, 1)),
-        (SCALARS[7], struct.pack(">hhHh", 3, 0, 0, 2)),
-        (SCALARS[7], struct.pack(">hhHh", -1, 0, 0, 2)),
-        (SCALARS[12], b"short"),
-        (SCALARS[13], b"\x02{}"),
-        (SCALARS[13], b""),
-        (NESTED[0], b""),
-        (NESTED[0], struct.pack(">iiiii", 1, 0, 23, 2**31 - 1, 1)),
-        (NESTED[0], struct.pack(">iiiii", 1, 0, 23, -1, 1)),
-        (NESTED[0], struct.pack(">iiiii", 1, 0, 23, 1, 1) + prefixed(b"1234") + b"rest"),
-        (NESTED[1], struct.pack(">iiiiiii", 2, 0, 25, 2**31 - 1, 1, 2**31 - 1, 1)),
-        (NESTED[2], b""),
-        (NESTED[2], struct.pack(">i", 3)),
-        (NESTED[2], struct.pack(">iii", 2, 23, 1_000_000)),
-        (NESTED[4], b""),
-        (NESTED[4], struct.pack(">i", -1)),
-        (NESTED[4], struct.pack(">i", 2**30)),
-        (NESTED[4], struct.pack(">i", 1) + prefixed(b"k")),
+        (BY_NAME["bool"], b"\x02"),
+        (BY_NAME["narrow"], b""),
+        (BY_NAME["narrow"], struct.pack(">hhHhh", 1, 0, 0, 2, 10_000)),
+        (BY_NAME["narrow"], struct.pack(">hhHhh", 1, 0, 1, 2, 1)),
+        (BY_NAME["narrow"], struct.pack(">hhHh", 3, 0, 0, 2)),
+        (BY_NAME["narrow"], struct.pack(">hhHh", -1, 0, 0, 2)),
+        (BY_NAME["numeric"], struct.pack(">hhHhh", 1, 0, 0, 2, -1)),
+        (BY_NAME["numeric"], struct.pack(">hhHh", 0, 0, 5, 2)),
+        (BY_NAME["uuid"], b"short"),
+        (BY_NAME["jsonb"], b"\x02{}"),
+        (BY_NAME["jsonb"], b""),
+        (BY_NAME["ints"], b""),
+        (BY_NAME["ints"], struct.pack(">iiiii", 1, 0, 23, 2**31 - 1, 1)),
+        (BY_NAME["ints"], struct.pack(">iiiii", 1, 0, 23, -1, 1)),
+        (BY_NAME["ints"], struct.pack(">iiiii", 1, 0, 23, 1, 1) + prefixed(b"1234") + b"rest"),
+        (BY_NAME["texts"], struct.pack(">iiiiiii", 2, 0, 25, 2**31 - 1, 1, 2**31 - 1, 1)),
+        (BY_NAME["place"], b""),
+        (BY_NAME["place"], struct.pack(">i", 3)),
+        (BY_NAME["place"], struct.pack(">iii", 2, 23, 1_000_000)),
+        (BY_NAME["hstore"], b""),
+        (BY_NAME["hstore"], struct.pack(">i", -1)),
+        (BY_NAME["hstore"], struct.pack(">i", 2**30)),
+        (BY_NAME["hstore"], struct.pack(">i", 1) + prefixed(b"k")),
     ],
 )
 def test_a_malformed_value_is_refused(one: Any, octets: bytes) -> None:
@@ -168,14 +186,14 @@ def test_a_malformed_value_is_refused(one: Any, octets: bytes) -> None:
 @pytest.mark.parametrize(
     ("one", "octets"),
     [
-        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("NaN"))),
-        (numeric("c", 38, 2), octets_of(wire_of(SCALARS[7]), Decimal("Infinity"))),
-        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("-Infinity"))),
-        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("100000000.00"))),
-        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("1e100"))),
-        (numeric("c", 38, 0), octets_of(wire_of(SCALARS[7]), Decimal("1e38"))),
-        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("0.001"))),
-        (numeric("c", 10, 2), octets_of(wire_of(SCALARS[7]), Decimal("1e-50"))),
+        (numeric("c", 10, 2), octets_of(wire_of(BY_NAME["narrow"]), Decimal("NaN"))),
+        (numeric("c", 38, 2), octets_of(wire_of(BY_NAME["narrow"]), Decimal("Infinity"))),
+        (numeric("c", 10, 2), octets_of(wire_of(BY_NAME["narrow"]), Decimal("-Infinity"))),
+        (numeric("c", 10, 2), octets_of(wire_of(BY_NAME["narrow"]), Decimal("100000000.00"))),
+        (numeric("c", 10, 2), octets_of(wire_of(BY_NAME["narrow"]), Decimal("1e100"))),
+        (numeric("c", 38, 0), octets_of(wire_of(BY_NAME["narrow"]), Decimal("1e38"))),
+        (numeric("c", 10, 2), octets_of(wire_of(BY_NAME["narrow"]), Decimal("0.001"))),
+        (numeric("c", 10, 2), octets_of(wire_of(BY_NAME["narrow"]), Decimal("1e-50"))),
         (column("c", "timestamp with time zone", 1184), struct.pack(">q", LONG_MAX - 1)),
         (
             column("c", "timestamp with time zone", 1184),

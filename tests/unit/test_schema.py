@@ -72,7 +72,7 @@ def test_a_columns_comment_is_its_doc() -> None:
 
 
 def test_every_types_schema_parses() -> None:
-    columns = (*SCALARS, *NESTED, column("a place", "place", 5, fields=NESTED[2].fields))
+    columns = (*SCALARS, *NESTED, column("a place", "place", 5, fields=PLACE.fields))
     schema = value_schema(Table(1, "s", "t", columns, ("int8",)), settings())
     parsed = fastavro.parse_schema(schema)
     assert isinstance(parsed, dict)

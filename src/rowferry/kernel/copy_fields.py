@@ -6,7 +6,8 @@ import pyarrow as pa
 
 from rowferry.kernel.copy_cells import Cells
 from rowferry.kernel.copy_nested import read_array, read_composite, read_hstore
-from rowferry.kernel.copy_numeric import read_numeric
+from rowferry.kernel.copy_numeric import read_decimal
+from rowferry.kernel.copy_numeric_text import read_numeric_text
 from rowferry.kernel.copy_scalars import (
     read_bool,
     read_date,
@@ -18,6 +19,12 @@ from rowferry.kernel.copy_scalars import (
 )
 from rowferry.types import Kind, Wire
 
+
+def _read_numeric(wire: Wire, cells: Cells) -> pa.Array:
+    is_decimal = pa.types.is_decimal(wire.arrow_type)
+    return read_decimal(wire, cells) if is_decimal else read_numeric_text(cells)
+
+
 _READERS: dict[Kind, Callable[[Wire, Cells], pa.Array]] = {
     Kind.BOOL: read_bool,
     Kind.INT16: read_number,
@@ -26,7 +33,7 @@ _READERS: dict[Kind, Callable[[Wire, Cells], pa.Array]] = {
     Kind.INT64: read_number,
     Kind.FLOAT32: read_number,
     Kind.FLOAT64: read_number,
-    Kind.NUMERIC: read_numeric,
+    Kind.NUMERIC: _read_numeric,
     Kind.HSTORE: read_hstore,
     Kind.TEXT: read_text,
     Kind.JSONB: read_jsonb,

@@ -5,74 +5,97 @@ value is the sum of digit[i] * 10000 ** (weight - i).
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rowferry.kernel.copy_cells import Cells, Ints, fixed_array, read_at
+from rowferry.kernel.copy_cells import Cells, Flags, Ints, fixed_array, read_at
 from rowferry.types import Wire
 
 _HEADER = 8
 _NEGATIVE = 0x4000
-_NAN, _INFINITY, _MINUS_INFINITY = 0xC000, 0xD000, 0xF000
-_BASE, _BASE_DIGITS = 10_000, 4
+NAN, INFINITY, MINUS_INFINITY = 0xC000, 0xD000, 0xF000  # signs of values without digits
+BASE, BASE_DIGITS = 10_000, 4
 _INT64_DIGITS = 18
 _LIMB_BITS, _LIMB_MASK = np.uint64(32), np.uint64(0xFFFF_FFFF)
 
 Step = tuple[int, Ints]  # a multiplier for what is there, and what is then added
 
 
-def read_numeric(wire: Wire, cells: Cells) -> pa.Array:
-    """Exact decimals; NaN, ±Infinity and values beyond precision or scale are refused."""
-    counts = np.where(cells.valid, cells.fixed(">i2"), 0).astype(np.int64)
+@dataclass(frozen=True, slots=True)
+class Numerics:
+    """The headers of every row's numeric; zero digits where it is NULL."""
+
+    cells: Cells
+    counts: Ints
+    weights: Ints
+    signs: npt.NDArray[np.uint16]
+
+    @property
+    def negative(self) -> Flags:
+        """Which rows are below zero."""
+        return np.equal(self.signs, _NEGATIVE) & self.cells.valid
+
+    def digits_at(self, rows: Ints | slice, index: Ints) -> Ints:
+        """The rows' digits of these indexes, 0 where a row has none."""
+        starts, inside = self.cells.starts[rows], (index >= 0) & (index < self.counts[rows])
+        digits = np.zeros(len(index), np.int64)
+        if inside.all():
+            digits[:] = read_at(self.cells.buffer, ">i2", starts + (_HEADER + 2 * index))
+        else:
+            at = starts[inside] + (_HEADER + 2 * index[inside])
+            digits[inside] = read_at(self.cells.buffer, ">i2", at)
+        if ((digits < 0) | (digits >= BASE)).any():
+            raise ValueError(f"column {self.cells.column!r}: not the digits of a numeric")
+        return digits
+
+
+def numerics_of(cells: Cells) -> Numerics:
+    """Read the headers. Raises ValueError where they are malformed."""
+    valid = cells.valid
+    counts = np.where(valid, cells.fixed(">i2"), 0).astype(np.int64)
     cells.require(cells.lengths == _HEADER + 2 * counts, "not a numeric")
-    sign = cells.fixed(">u2", 4)
-    special = (sign == _NAN) | (sign == _INFINITY) | (sign == _MINUS_INFINITY)
-    negative = (sign == _NEGATIVE) & cells.valid
-    cells.require(special | negative | (sign == 0), "not the sign of a numeric")
-    cells.refuse(special, "NaN or Infinity in a decimal")
-    steps = _steps(cells, counts, wire.arrow_type.precision, wire.arrow_type.scale)
+    weights = np.where(valid, cells.fixed(">i2", 2), 0).astype(np.int64)
+    signs = np.where(valid, cells.fixed(">u2", 4), 0)
+    known = (signs == 0) | (signs == _NEGATIVE) | (signs == NAN)
+    cells.require(known | (signs == INFINITY) | (signs == MINUS_INFINITY), "not a numeric's sign")
+    return Numerics(cells, counts, weights, signs)
+
+
+def read_decimal(wire: Wire, cells: Cells) -> pa.Array:
+    """Exact decimals; NaN, ±Infinity and values beyond precision or scale are refused."""
+    numerics = numerics_of(cells)
+    cells.refuse(numerics.signs >= NAN, "NaN or Infinity in a decimal")
+    steps = _steps(numerics, wire.arrow_type.precision, wire.arrow_type.scale)
     if wire.arrow_type.precision <= _INT64_DIGITS:
-        unscaled: npt.NDArray[Any] = _narrow(steps, negative)
+        unscaled: npt.NDArray[Any] = _narrow(steps, numerics.negative)
     else:
-        unscaled = _wide(steps, negative, wire.arrow_type.byte_width // 4)
+        unscaled = _wide(steps, numerics.negative, wire.arrow_type.byte_width // 4)
     return fixed_array(wire.arrow_type, unscaled, cells.valid)
 
 
-def _steps(cells: Cells, counts: Ints, precision: int, scale: int) -> Iterator[Step]:
+def _steps(numerics: Numerics, precision: int, scale: int) -> Iterator[Step]:
     """The unscaled values by Horner's rule, from the greatest power of 10000 to the least."""
-    top = (precision - scale - 1) // _BASE_DIGITS
-    bottom = -((scale + _BASE_DIGITS - 1) // _BASE_DIGITS)
-    weights = np.where(counts > 0, cells.fixed(">i2", 2), bottom - 1).astype(np.int64)
-    cells.refuse(weights > top, "too large for the column's precision")
-    cells.refuse((counts > 0) & (weights - counts + 1 < bottom), "more decimals than the scale")
-    greatest = int(weights.max(initial=bottom - 1))
-    for power in range(greatest, bottom - 1, -1):
-        digits = _digits_at(cells, weights - power, counts)
+    refuse, counts = numerics.cells.refuse, numerics.counts
+    top = (precision - scale - 1) // BASE_DIGITS
+    bottom = -((scale + BASE_DIGITS - 1) // BASE_DIGITS)
+    weights = np.where(counts > 0, numerics.weights, bottom - 1)
+    refuse(weights > top, "too large for the column's precision")
+    refuse((counts > 0) & (weights - counts + 1 < bottom), "more decimals than the scale")
+    for power in range(int(weights.max(initial=bottom - 1)), bottom - 1, -1):
+        digits = numerics.digits_at(slice(None), weights - power)
         if power == top:
-            most = 10 ** (precision - scale - _BASE_DIGITS * top)
-            cells.refuse(digits >= most, "too large for the column's precision")
-        if power == bottom and scale % _BASE_DIGITS:
-            kept = 10 ** (scale % _BASE_DIGITS)
-            cells.refuse(digits % (_BASE // kept) != 0, "more decimals than the scale")
-            yield kept, digits // (_BASE // kept)
+            most = 10 ** (precision - scale - BASE_DIGITS * top)
+            refuse(digits >= most, "too large for the column's precision")
+        if power == bottom and scale % BASE_DIGITS:
+            kept = 10 ** (scale % BASE_DIGITS)
+            refuse(digits % (BASE // kept) != 0, "more decimals than the scale")
+            yield kept, digits // (BASE // kept)
         else:
-            yield _BASE, digits
-
-
-def _digits_at(cells: Cells, index: Ints, counts: Ints) -> Ints:
-    """Each row's digit of this index, 0 where it has none."""
-    inside = (index >= 0) & (index < counts)
-    if inside.all():
-        digits = read_at(cells.buffer, ">i2", cells.starts + (_HEADER + 2 * index)).astype(np.int64)
-    else:
-        digits = np.zeros(len(index), np.int64)
-        positions = cells.starts[inside] + (_HEADER + 2 * index[inside])
-        digits[inside] = read_at(cells.buffer, ">i2", positions)
-    cells.require((digits >= 0) & (digits < _BASE), "not a digit of a numeric")
-    return digits
+            yield BASE, digits
 
 
 def _narrow(steps: Iterator[Step], negative: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

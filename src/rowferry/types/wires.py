@@ -159,8 +159,9 @@ def decimal_digits(type_mod: int) -> tuple[int, int] | None:
 
 
 def _scalar(name: str, oid: int, type_mod: int) -> Wire:
-    if oid == _NUMERIC and (digits := decimal_digits(type_mod)):
-        return Wire(name, Kind.NUMERIC, _decimal(*digits))
+    if oid == _NUMERIC:
+        digits = decimal_digits(type_mod)
+        return Wire(name, Kind.NUMERIC, _decimal(*digits) if digits else pa.utf8())
     if oid == _MONEY:  # the binary form does not say how many of its digits are a fraction
         return Wire(name, Kind.NUMERIC, _decimal(*_MONEY_DIGITS), cast="numeric")
     scalar = _SCALARS.get(oid)
@@ -220,7 +221,7 @@ def _avro(wire: Wire, namespace: str) -> Any:
             return _record(wire, namespace)
         case Wire(kind=Kind.HSTORE):
             return {"type": "map", "values": ["null", "string"]}
-        case Wire(kind=Kind.NUMERIC, arrow_type=decimal):
+        case Wire(kind=Kind.NUMERIC, arrow_type=decimal) if pa.types.is_decimal(decimal):
             digits = {"precision": decimal.precision, "scale": decimal.scale}
             return {"type": "bytes", "logicalType": "decimal", **digits}
         case _:
@@ -239,3 +240,4 @@ def _record(wire: Wire, namespace: str) -> dict[str, Any]:
 
 
 _AVRO = {(scalar.kind, scalar.arrow_type): scalar.avro for scalar in _SCALARS.values()}
+_AVRO[Kind.NUMERIC, pa.utf8()] = "string"

@@ -93,6 +93,7 @@ DIFFERENT: list[tuple[Any, Any, str]] = [
     ({"type": "array", "items": "int"}, [1, 2], "[2,1]"),
     ({"type": "array", "items": "int"}, [1], '"[1]"'),
     (POINT, {"x": 1, "y_x20_": "z"}, '{"y ":"z","x":1}'),
+    (POINT, {"x": 1, "y_x20_": "z"}, '{"x":1,"y_x20_ ":"z"}'),
 ]
 
 

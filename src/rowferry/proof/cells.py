@@ -161,9 +161,9 @@ def _record(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
         return tuple(form.raw(raw[name]) for form, name in zip(forms, names, strict=True))
 
     def of_json(value: Mapping[str, Any]) -> Any:
-        if list(value) != originals:
+        if list(value) not in (originals, names):
             raise KeyError("other fields than the schema's")
-        return tuple(form.json(value[name]) for form, name in zip(forms, originals, strict=True))
+        return tuple(form.json(cell) for form, cell in zip(forms, value.values(), strict=True))
 
     return Form(of_raw, of_json, None)
 

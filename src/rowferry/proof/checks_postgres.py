@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from rowferry.config import Mode, Settings
 from rowferry.errors import AccessDenied, Code, ConfigError
+from rowferry.flow.capture.catalog import split_name
 from rowferry.proof.checks import Finding, modes_of, ok, problem, warning
 from rowferry.proof.database import connect, meaning_of
 
@@ -84,8 +85,7 @@ def _server(connection: Connection, where: str) -> Iterator[Finding]:
 
 def _table(connection: Connection, settings: Settings, table: str, mode: Mode) -> Iterator[Finding]:
     name = f"table {table}"
-    schema, _, relation = table.partition(".")
-    found = _row(connection, _TABLE, (schema, relation))
+    found = _row(connection, _TABLE, split_name(table))
     if found is None:
         text = "the table does not exist"
         advice = "see ROWFERRY_TABLES; upper and lower case count"
@@ -123,7 +123,7 @@ def _timestamp(
         return
     _kind, is_not_null, has_index = found
     identifiers = {
-        "table": sql.Identifier(*table.split(".", 1)),
+        "table": sql.Identifier(*split_name(table)),
         "column": sql.Identifier(column),
     }
     if has_index != "t":

@@ -131,7 +131,11 @@ class LineCheck:
 
     def _line(self, file: File, number: int, text: bytes) -> Line:
         content = json.loads(
-            text, parse_float=Decimal, object_pairs_hook=_once, parse_constant=_refuse
+            text,
+            parse_float=Decimal,
+            parse_int=_whole,
+            object_pairs_hook=_once,
+            parse_constant=_refuse,
         )
         name = self._metadata.get("_offset")
         offset = content.get(name) if name else None
@@ -140,6 +144,10 @@ class LineCheck:
         if offset is not None and not file.start <= offset < file.end:
             raise ValueError(f"offset {offset} lies outside the file's range")
         return Line(file.name, number, offset, content)
+
+
+def _whole(digits: str) -> int | Decimal:
+    return Decimal(digits) if digits == "-0" else int(digits)  # a float's -0 is not 0
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

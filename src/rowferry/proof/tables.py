@@ -12,11 +12,18 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named like a module
 
+from rowferry.flow.capture.catalog import split_name
 from rowferry.proof.records import Shape
 
 _CELL_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError)
 _FETCH_ROWS = 5000
-_MONEY = "money"
+# money's own text has the locale's signs; an inet's leaves out the mask that its cast shows.
+_CASTS = {
+    "money": sql.SQL("::numeric"),
+    "money[]": sql.SQL("::numeric[]"),
+    "inet": sql.SQL("::text"),
+    "inet[]": sql.SQL("::text[]"),
+}
 _KEY_QUERY = """
     SELECT a.attname FROM pg_index i
     CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(attnum, place)
@@ -24,8 +31,16 @@ _KEY_QUERY = """
     WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY k.place
 """
 _COLUMNS_QUERY = """
-    SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
-    WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+    WITH RECURSIVE base(attnum, oid) AS (
+        SELECT attnum, atttypid FROM pg_attribute
+        WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+        UNION ALL
+        SELECT b.attnum, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.oid
+        WHERE t.typtype = 'd'
+    )
+    SELECT a.attname, format_type(b.oid, NULL) FROM base b JOIN pg_type t ON t.oid = b.oid
+    JOIN pg_attribute a ON a.attrelid = %s::regclass AND a.attnum = b.attnum
+    WHERE t.typtype <> 'd' ORDER BY a.attnum
 """
 
 Hash = int
@@ -36,12 +51,12 @@ class TableReader:
 
     def __init__(self, connection: Connection, qualified: str, where: str | None) -> None:
         self._connection, self._where = connection, where
-        self._schema, _, self._name = qualified.partition(".")
+        self._schema, self._name = split_name(qualified)
         with connection.cursor() as cursor:
             quoted = sql.Identifier(self._schema, self._name).as_string(cursor)
             cursor.execute(_KEY_QUERY, (quoted,))
             self.key = tuple(str(name) for (name,) in cursor.fetchall())
-            cursor.execute(_COLUMNS_QUERY, (quoted,))
+            cursor.execute(_COLUMNS_QUERY, (quoted, quoted))
             self.columns = {str(name): str(kind) for name, kind in cursor.fetchall()}
         connection.commit()
 
@@ -52,9 +67,7 @@ class TableReader:
     def rows(self) -> Iterator[tuple[str | None, ...]]:
         """Every row that the filter lets through, in one snapshot, in the columns' order."""
         selected = sql.SQL(", ").join(
-            sql.SQL("{}::numeric").format(sql.Identifier(name))
-            if kind == _MONEY
-            else sql.Identifier(name)
+            sql.Identifier(name) + _CASTS.get(kind, sql.SQL(""))
             for name, kind in self.columns.items()
         )
         query = sql.SQL("SELECT {} FROM {}").format(

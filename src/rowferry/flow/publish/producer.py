@@ -11,7 +11,7 @@ from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, DataAtRisk, Fenced, RowferryError, UnknownOutcome
 from rowferry.flow.publish import progress as records
 from rowferry.flow.publish.progress import Parts, ProgressReader
-from rowferry.flow.publish.topics import TopicFacts, Topics
+from rowferry.flow.publish.topics import NO_ID, TopicFacts, Topics
 from rowferry.flow.publish.transactions import Transactions
 from rowferry.model import Messages, ProgressRecord
 from rowferry.stop import Stop
@@ -143,7 +143,7 @@ def _require_same(table: str, topic: str, known: TopicFacts, facts: TopicFacts |
     if facts is None:
         what = "the topic that rows were sent to is not there any more"
         raise DataAtRisk(Code.TOPIC_GONE, what, where=f"topic {topic}", advice=advice)
-    if known.short_id != facts.short_id:
+    if known.short_id != facts.short_id and NO_ID not in (known.short_id, facts.short_id):
         what = f"the topic was deleted and created again since rows of {table} were sent"
         raise DataAtRisk(Code.TOPIC_RECREATED, what, where=f"topic {topic}", advice=advice)
     if known.partitions != facts.partitions:

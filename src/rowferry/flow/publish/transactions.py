@@ -151,8 +151,9 @@ class Transactions:
             except KafkaException as error:
                 cause = error.args[0]
                 if self._stop.requested_at is not None:
-                    drained = self._stop.requested_at + self._settings.drain_seconds
-                    deadline = min(deadline, drained)
+                    is_open = name != "init_transactions"
+                    drained = self._settings.drain_seconds if is_open else 0
+                    deadline = min(deadline, self._stop.requested_at + drained)
                 is_over = time.monotonic() >= deadline
                 if not cause.retriable() or cause.txn_requires_abort() or is_over:
                     raise

@@ -19,6 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 from rowferry.stack.kafka import Kafka
 from rowferry.stack.local import LocalStack
 
+ROOT = Path(__file__).parent.parent
 PARTITIONS = 4
 BROKER_FLAGS = ("-XX:+UseG1GC", "-Xms1g", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 ROWFERRY = (str(Path(sys.executable).with_name("rowferry")),)
@@ -29,7 +30,7 @@ CREATE TABLE {name} (
 CREATE INDEX ON {name} (updated_timestamp, product_id);
 INSERT INTO {name} SELECT 'P' || lpad(i::text, 9, '0'), 'Product number ' || i,
   (ARRAY['Kitchen', 'Audio', 'Footwear', 'Furniture', 'Computing'])[1 + i % 5],
-  (i * 7919 % 1000000) / 100.0, now() - interval '1 day' + i * interval '1 millisecond'
+  (i::bigint * 7919 % 1000000) / 100.0, now() - interval '1 day' + i * interval '1 millisecond'
 FROM generate_series(1, {rows}) i;
 """
 
@@ -100,7 +101,7 @@ class Stand:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**os.environ, **self.environ, **environ},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self.environ, **environ},
                 stdout=file,
                 stderr=file,
             )
@@ -126,7 +127,10 @@ class TopicCounter:
 
     def __call__(self) -> int:
         """Count now."""
-        ends = (self._consumer.get_watermark_offsets(part, timeout=10) for part in self._parts)
+        try:
+            ends = [self._consumer.get_watermark_offsets(p, timeout=10) for p in self._parts]
+        except KafkaException:  # a topic this young has no leader yet
+            return 0
         return sum(end[1] for end in ends if end is not None)
 
     def close(self) -> None:
@@ -141,10 +145,8 @@ def stand(parts: tuple[str, ...] = ("postgres", "kafka", "registry")) -> Iterato
         folder = Path(name)
         folder.chmod(0o711)  # PostgreSQL runs as an unprivileged user
         began = time.monotonic()
+        Kafka.flags = BROKER_FLAGS
         local = LocalStack(folder / "stack", parts, say=lambda line: print(line, file=sys.stderr))
-        broker = local.parts["kafka"]
-        assert isinstance(broker, Kafka)
-        broker.flags = BROKER_FLAGS
         with local as stack:
             print(f"stand ready after {time.monotonic() - began:.1f} s", file=sys.stderr)
             here = Stand(dict(stack.settings()), folder)

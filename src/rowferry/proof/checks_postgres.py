@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, not a module
 
 from rowferry.config import Mode, Settings
 from rowferry.errors import AccessDenied, Code, ConfigError
 from rowferry.flow.capture.catalog import split_name
+from rowferry.flow.capture.postgres import place_of, translated
 from rowferry.proof.checks import Finding, modes_of, ok, problem, warning
-from rowferry.proof.database import connect, meaning_of
+from rowferry.proof.database import connect
 
 OLDEST_VERSION = 130_000
 _MOST_CLOCK_SECONDS = 30.0
@@ -41,14 +41,11 @@ _KINDS = {"r": "a table", "p": "a partitioned table"}
 
 def check_postgres(settings: Settings) -> Iterator[Finding]:
     """The server answers, is the primary, and each table can be read exactly."""
-    where = f"{settings.postgres_host}:{settings.postgres_port}/{settings.postgres_db}"
-    with closing(connect(settings)) as connection:
-        try:
-            yield from _server(connection, where)
-            for table, mode in modes_of(settings).items():
-                yield from _table(connection, settings, table, mode)
-        except psycopg2.Error as error:
-            raise meaning_of(error, where) from error
+    where = place_of(settings)
+    with closing(connect(settings)) as connection, translated(where):
+        yield from _server(connection, where)
+        for table, mode in modes_of(settings).items():
+            yield from _table(connection, settings, table, mode)
 
 
 def _row(connection: Connection, query: Any, values: tuple[Any, ...] = ()) -> Any:

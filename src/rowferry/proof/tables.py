@@ -12,7 +12,9 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named like a module
 
+from rowferry.errors import Code, ConfigError
 from rowferry.flow.capture.catalog import split_name
+from rowferry.flow.capture.postgres import translated
 from rowferry.proof.records import Shape
 
 _CELL_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError)
@@ -47,13 +49,21 @@ Hash = int
 
 
 class TableReader:
-    """Reads one table as text; one thread. The connection becomes its own, and close() ends it."""
+    """Reads one table as text; one thread. The connection becomes its own, and close() ends it.
+
+    Raises ConfigError where it is missing, AccessDenied, Transient.
+    """
 
     def __init__(self, connection: Connection, qualified: str, where: str | None) -> None:
         self._connection, self._where = connection, where
         self._schema, self._name = split_name(qualified)
-        with connection.cursor() as cursor:
+        with translated(qualified), connection.cursor() as cursor:
             quoted = sql.Identifier(self._schema, self._name).as_string(cursor)
+            cursor.execute("SELECT to_regclass(%s)", (quoted,))
+            if cursor.fetchone() == (None,):
+                what = "there is no such table in the database"
+                advice = "check ROWFERRY_TABLES and POSTGRES_DB"
+                raise ConfigError(Code.TABLE_GONE, what, where=qualified, advice=advice)
             cursor.execute(_KEY_QUERY, (quoted,))
             self.key = tuple(str(name) for (name,) in cursor.fetchall())
             cursor.execute(_COLUMNS_QUERY, (quoted, quoted))
@@ -75,7 +85,8 @@ class TableReader:
         )
         if self._where:
             query += sql.SQL(" WHERE (") + sql.SQL(self._where) + sql.SQL(")")
-        with self._connection, self._connection.cursor(name="rowferry_proof") as cursor:
+        named = self._connection.cursor(name="rowferry_proof")  # fetched piece by piece
+        with translated(f"{self._schema}.{self._name}"), self._connection, named as cursor:
             cursor.itersize = _FETCH_ROWS
             cursor.execute(query)
             yield from cursor

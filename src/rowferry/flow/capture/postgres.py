@@ -85,12 +85,25 @@ def connected(settings: Settings) -> Session:
 
     Raises Transient where the server cannot be reached, AccessDenied, ConfigError.
     """
-    where = f"{settings.postgres_host}:{settings.postgres_port}/{settings.postgres_db}"
+    connection = opened(settings)
+    connection.autocommit = True
+    session = Session(connection, place_of(settings))
+    session.run("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
+    return session
+
+
+def place_of(settings: Settings) -> str:
+    """The database, for people."""
+    return f"{settings.postgres_host}:{settings.postgres_port}/{settings.postgres_db}"
+
+
+def opened(settings: Settings) -> "extensions.connection":
+    """Connect, and leave the session as it is. Raises as connected() does."""
     is_local = settings.postgres_host in LOOPBACK or settings.postgres_host.startswith("/")
     mode = settings.postgres_sslmode or ("prefer" if is_local else "verify-full")
     root = settings.postgres_sslrootcert or ("system" if mode == "verify-full" else None)
     try:
-        connection = psycopg2.connect(
+        return psycopg2.connect(
             host=settings.postgres_host,
             port=settings.postgres_port,
             dbname=settings.postgres_db,
@@ -106,11 +119,8 @@ def connected(settings: Settings) -> Session:
             application_name="rowferry",
         )
     except psycopg2.OperationalError as error:
+        where = place_of(settings)
         raise _refused(str(error), where, settings.postgres_user) from error
-    connection.autocommit = True
-    session = Session(connection, where)
-    session.run("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
-    return session
 
 
 @contextmanager

@@ -20,7 +20,7 @@ class Version:
     top: "Transaction"
     visible_from: int = -1  # the commit's number; -1 while it is not committed
     visible_to: int = 2**62
-    rewrites: int = 0  # copies of it that a rewrite of the table made
+    rewrites: int = 0  # how often the table was rewritten since
 
 
 @dataclass(eq=False)
@@ -83,8 +83,9 @@ class Database:
             transaction.xid = self._new_xid()
         xid = transaction.open_subs[-1] if transaction.open_subs else transaction.xid
         self.counter += 1
-        # After a crash, ids below a running load's P0 are used again: polls and load may meet.
-        self.excuse_at[self.counter] = self.excused - min(self.epoch, 1)
+        # After a crash, ids below a running load's P0 are used again, after a step of the clock
+        # times before its F0: polls and load may meet.
+        self.excuse_at[self.counter] = self.excused - min(self.excused, 1)
         ts = transaction.start if timed else None
         transaction.writes.append(Version(self.counter, key, ts, xid, leaf, transaction))
 
@@ -140,14 +141,19 @@ class Database:
         self.latest = max(self.latest, xid)
         self.commits += 1
         for version in self.versions:
+            version.rewrites += 1  # of the table: a pending poll is begun anew for all leaves
             if version.leaf == leaf:
-                version.xid, version.rewrites = xid, version.rewrites + 1
+                version.xid = xid
                 # The new file holds nothing that an older snapshot sees.
                 version.visible_from = max(version.visible_from, self.commits)
         self.files[leaf] += 1000
 
     def attach(self) -> None:
-        self.attached.add(ATTACHABLE)
+        """Make the second leaf a part of the table: a transaction like others."""
+        if ATTACHABLE not in self.attached:
+            self.latest = max(self.latest, self._new_xid())
+            self.commits += 1
+            self.attached.add(ATTACHABLE)
 
     def clock_back(self, by: int) -> None:
         self.now -= by

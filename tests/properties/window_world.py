@@ -57,7 +57,8 @@ SETTINGS = Settings(
     load_chunk_rows=2,
 )
 
-Hook = Callable[[], None]
+Hook = Callable[[], object]
+Between = Callable[[str], None]
 
 
 def claimed(version: Version, load: Load) -> int:
@@ -85,30 +86,33 @@ def mark(version: Version, query: Query) -> int | None:
 class FakeSource:
     """Implements source.Source on the abstract database; `between` runs where others may act."""
 
-    def __init__(self, database: Database, between: Hook) -> None:
+    looks_again = True  # whether a scan sees that the table was rewritten
+
+    def __init__(self, database: Database, between: Between) -> None:
         self._db, self._between = database, between
         self._generation = database.generation
         self._snapped: Snapped | None = None
 
     def glance(self, settled: Snapshot | None) -> Glance | None:
         self._alive()
-        if settled is not None and settled == Snapshot.parse(self._db.snapshot().text):
-            return None
         went_back, self._db.went_back = self._db.went_back, 0
+        is_settled = settled is not None and settled == Snapshot.parse(self._db.snapshot().text)
+        if is_settled and not went_back:
+            return None
         t = self._db.now
-        self._between()
+        self._between("clock")
         glance = Glance(t, went_back, {TABLE.qualified: Look(TABLE, self._identity())})
-        self._between()
+        self._between("tables")
         return glance
 
     @contextmanager
     def moment(self, t: int) -> Iterator[Moment]:
         self._alive()
         self._snapped = self._db.snapshot()
-        self._between()
+        self._between("snapshot")
         live = frozenset(x.vxid for x in self._db.open if x.state == "open")
         carried = {x.xid: x.vxid for x in self._db.open if x.state == "prepared"}
-        self._between()
+        self._between("locks")
         prepared = {
             x.xid: carried.get(x.xid)
             for x in self._db.open
@@ -136,10 +140,10 @@ class FakeSource:
 
     def _rows(self, query: Query) -> tuple[list[Version], list[int]]:
         self._alive()
-        self._between()
+        self._between("scan")
         self._alive()
         assert self._snapped is not None
-        if self._identity() != query.identity:
+        if self._identity() != query.identity and self.looks_again:
             raise TableChanged
         self._db.is_read_locked = True
         found = [(v, mark(v, query)) for v in self._db.visible(self._snapped)]
@@ -171,6 +175,7 @@ class World:
         self.durable: dict[str, bytes] = {}
         self.sent: list[tuple[int, int]] = []  # (key, n), in the order of commits
         self.capture: IncrementalCapture | None = None
+        self.hooks: dict[str, Hook] = {}  # what a test has happen at a place, once
         self._script: list[int] = []
 
     # --- what others do
@@ -231,8 +236,10 @@ class World:
             transaction = prepared[which % len(prepared)]
             (self.db.abort if which % 7 == 0 else self.db.commit)(transaction)
 
-    def _between(self) -> None:
+    def _between(self, place: str) -> None:
         """Run a stretch of the script while the capture is in the middle of something."""
+        if place in self.hooks:
+            self.hooks.pop(place)()
         for _ in range(self._script.pop() % 4 if self._script else 0):
             if self._script:
                 self.act(self._script.pop())

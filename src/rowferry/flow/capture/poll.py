@@ -42,8 +42,9 @@ SELECT pg_is_in_recovery(),
   current_setting('max_prepared_transactions')::int > 0
 """
 _TIMELINE = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
-_PROBE = "SELECT pg_current_snapshot()::text"
-_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_PROBE = """
+SELECT pg_current_snapshot()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+"""
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_current_snapshot()::text"
 # At commit a backend's lxid is cleared together with its xid, under one lock, while its lock
 # lingers and shows as n/0: the comparison with virtualtransaction leaves such locks out.
@@ -91,11 +92,11 @@ class PostgresSource:
 
     def glance(self, settled: Snapshot | None) -> Glance | None:
         """See source.Source."""
-        if settled is not None and Snapshot.parse(self._session.row(_PROBE)[0]) == settled:
-            return None
         before = _microseconds()
-        t: int = self._session.row(_CLOCK)[0]
+        text, t = self._session.row(_PROBE)
         self._clock, went_back = self._clock.read(t, before, _microseconds())
+        if settled is not None and not went_back and Snapshot.parse(text) == settled:
+            return None
         looks: dict[str, Look] = {}
         for row in self._session.rows(self._identity):
             table = self._tables[row[0]]

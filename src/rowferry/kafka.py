@@ -33,7 +33,9 @@ RULES = frozenset(
         "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
         "client.id", "error_cb", "transactional.id", "transaction.timeout.ms",
         "enable.idempotence", "acks", "request.required.acks", "partitioner", "message.max.bytes",
-        "group.id", "group.protocol", "isolation.level", "enable.auto.commit",
+        "group.id", "group.protocol", "group.instance.id", "isolation.level", "enable.auto.commit",
+        "partition.assignment.strategy", "reconnect.backoff.ms", "check.crcs",
+        "allow.auto.create.topics",
         "enable.auto.offset.store", "auto.offset.reset", "enable.partition.eof",
     }
 )  # fmt: skip

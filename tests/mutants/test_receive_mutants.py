@@ -9,14 +9,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from properties.test_receive_protocol import ReceiverInAHostileWorld
+from rowferry.flow.receive import register as register_rules
 from rowferry.flow.receive.batches import OpenBatch
 from rowferry.flow.receive.contract import MembershipOver
 from rowferry.flow.receive.register import Register
+from rowferry.model import Offset
 from rowferry.run import takeover
 from rowferry.run.lane import Flying, Lane
 from rowferry.run.receiver import Receiver
 
-MOST_EXAMPLES = 1500
+MOST_EXAMPLES = 2000
 
 Patch = pytest.MonkeyPatch
 
@@ -64,7 +66,7 @@ def a_later_file_completes_an_earlier_one(patch: Patch) -> None:
 
 
 def what_was_planned_is_forgotten(patch: Patch) -> None:
-    original = takeover.chain
+    original = register_rules.chain
 
     def chain(register: Register, files_at: Any, where: str) -> Any:
         return original(replace(register, planned=()), files_at, where)
@@ -73,7 +75,7 @@ def what_was_planned_is_forgotten(patch: Patch) -> None:
 
 
 def the_stage_is_not_asked(patch: Patch) -> None:
-    original = takeover.chain
+    original = register_rules.chain
     patch.setattr(
         takeover, "chain", lambda register, _, where: original(register, lambda _: [], where)
     )
@@ -97,7 +99,7 @@ def the_end_of_a_file_is_its_last_offset(patch: Patch) -> None:
         cut = original(self, received, index, upto, reason)
         if cut.boundary is None or cut.boundary.end - cut.boundary.start < 2:
             return cut
-        shorter = replace(cut.boundary, end=cut.boundary.end - 1)
+        shorter = replace(cut.boundary, end=Offset(cut.boundary.end - 1))
         self.start = shorter.end
         return replace(cut, boundary=shorter)
 

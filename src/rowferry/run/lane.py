@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
+
 from rowferry.errors import Code, DataAtRisk, Transient, Unreadable
 from rowferry.flow.receive.batches import Cut, OpenBatch, Reason, Received, Triggers
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned
@@ -16,8 +18,10 @@ from rowferry.model import Offset, RawRecords
 from rowferry.run.takeover import FirstPutCheck, Taken
 from rowferry.run.uploads import Task
 
-_RETRY_SECONDS = 1.0
+_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 0.5, 30.0
 _COMPLETION_SECONDS = 1.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Lane:
         self._batch = OpenBatch(taken.register.position, taken.register.planned, making.triggers)
         self._file: OpenFile | None = None
         self._opened_at = 0.0
+        self._pause = _RETRY_SECONDS
         self._landed_at: float | None = None
         self._backlog: deque[Fetched] = deque()
         self._received: Offset = taken.register.position
@@ -125,9 +130,12 @@ class Lane:
         while self._backlog and self.unreadable is None and now >= self.retry_at:
             try:
                 self._take(self._backlog[0], now)
-            except Transient:
-                self.retry_at = now + _RETRY_SECONDS
+            except Transient as error:
+                log.warning("records.waiting", partition=self.owned.where, reason=str(error))
+                self._pause = min(2 * self._pause, _LONGEST_RETRY_SECONDS)
+                self.retry_at = now + self._pause
                 return
+            self._pause = _RETRY_SECONDS
             self._backlog.popleft()
 
     def due(self, now: float) -> Reason | None:

@@ -27,7 +27,6 @@ from rowferry.run.uploads import Task, raise_failure
 from rowferry.run.watchdog import Watchdog
 from rowferry.stop import Stop
 
-_REVOKE_SECONDS = 3.0
 _DRAIN_POLL_SECONDS = 0.02
 
 log = structlog.get_logger()
@@ -168,7 +167,7 @@ class Receiver:
 
     def _hand_over(self, leaving: list[Owned]) -> None:
         """Partitions are about to be taken away: complete what lands soon, leave the rest."""
-        deadline = time.monotonic() + _REVOKE_SECONDS
+        deadline = time.monotonic() + self._parts.revoke_seconds
         for lane in [self._lanes[owned] for owned in leaving if owned in self._lanes]:
             for flying in lane.flying:
                 if flying.task is not None:

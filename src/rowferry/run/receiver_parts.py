@@ -1,7 +1,7 @@
 """What a receiver is made of, from the settings; shared by its memberships."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rowferry.config import Delivery, Settings, Unreadables
 from rowferry.errors import Code, DataAtRisk
@@ -39,7 +39,8 @@ class Parts:
     making: FileMaking
     registry: Registry
     goal: Goal | None
-    protocol: str = field(default="consumer")
+    protocol: str = "consumer"
+    revoke_seconds: float = 3.0  # for what is under way when partitions are taken away
 
     def join(
         self,

@@ -65,9 +65,9 @@ def progress_is_read_to_the_last_stable_offset() -> None:
     make = progress.ProgressReader.__init__
 
     def impatient(
-        self: progress.ProgressReader, settings: Any, stop: Any, end: Callable[[], int]
+        self: progress.ProgressReader, settings: Any, end: Callable[[], int], stop: Any
     ) -> None:
-        make(self, settings, stop, lambda: min(1, end()))
+        make(self, settings, lambda: min(1, end()), stop)
 
     replace(progress.ProgressReader, "__init__", impatient)
 

@@ -28,7 +28,7 @@ class KafkaPublisher:
         self._settings, self._stop = settings, stop
         self._topics = Topics(settings)
         self._reader = ProgressReader(
-            settings, stop, lambda: self._topics.end(settings.progress_topic, records.PARTITION)
+            settings, lambda: self._topics.end(settings.progress_topic, records.PARTITION), stop
         )
         self._owner = uuid.uuid4().hex
         self._transactions: dict[str, Transactions] = {}

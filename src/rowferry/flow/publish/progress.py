@@ -66,8 +66,10 @@ class ProgressReader:
     another table's open transaction holds back, would take an old position for the newest.
     """
 
-    def __init__(self, settings: Settings, stop: Stop, end: Callable[[], int]) -> None:
-        self._settings, self._stop, self._end = settings, stop, end
+    def __init__(
+        self, settings: Settings, end: Callable[[], int], stop: Stop | None = None
+    ) -> None:
+        self._settings, self._end, self._stop = settings, end, stop or Stop()
         self._topic = settings.progress_topic
 
     def read(self, tables: Iterable[str]) -> dict[str, Parts]:

@@ -39,11 +39,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """One file as the receiver's log tells it: [first, end) of a partition, and when."""
+    """One file as the receiver's log tells it: [first, end) of a partition, opened and durable."""
 
     partition: int
     first: int
     end: int
+    opened: float
     at: float
 
 
@@ -225,7 +226,8 @@ def _staged(log: Path) -> list[Staged]:
         event: Any = json.loads(text) if text.startswith("{") else {}
         if event.get("event") == "batch.staged" and event["rows"]:
             at = datetime.fromisoformat(event["timestamp"]).timestamp()
-            found.append(Staged(event["partition"], event["first"], event["end"], at))
+            place = (event["partition"], event["first"], event["end"])
+            found.append(Staged(*place, opened=at - event["seconds"], at=at))
     return found
 
 
@@ -254,11 +256,11 @@ def _rates(
     """Rows a second of the initial load: the first `rows` records, the files that hold them."""
     load = sorted(times.values())[:rows]
     sent = _rate(len(load), load[0], load[-1]) if load else None
-    counted, began = 0, min((file.at for file in staged), default=0.0)
+    counted, began = 0, min((file.opened for file in staged), default=0.0)
     for file in sorted(staged, key=lambda file: file.at):
         counted += file.end - file.first
         if counted >= rows:
-            return {"send": sent, "receive": _rate(counted, min([began, *load[:1]]), file.at)}
+            return {"send": sent, "receive": _rate(counted, began, file.at)}
     return {"send": sent, "receive": None}
 
 

@@ -144,6 +144,16 @@ def a_leaf_is_attached_whose_rows_share_xids_with_sent_ones(world: World) -> Non
     world.db.commit(holder)
 
 
+def a_leaf_is_attached_while_rows_without_timestamp_come_in_slices(world: World) -> None:
+    committed(world, 100, leaf=SECOND, timed=False)
+    settle(world)
+    for key in range(5):
+        committed(world, key, timed=False)
+    committed(world, 101, leaf=SECOND, timed=False)
+    world.tick(fate=4 + 3)
+    world.db.attach()
+
+
 def a_leaf_is_attached_under_a_long_writer(world: World) -> None:
     settle(world)
     holder = writing(world, 5)
@@ -226,6 +236,7 @@ CASES: list[Callable[[World], None]] = [
     is_prepared_between_locks_and_list,
     is_prepared_over_a_restart,
     a_leaf_is_attached_whose_rows_share_xids_with_sent_ones,
+    a_leaf_is_attached_while_rows_without_timestamp_come_in_slices,
     a_leaf_is_attached_under_a_long_writer,
     a_poll_is_rewritten_between_its_slices,
     a_load_is_rewritten_between_its_chunks,

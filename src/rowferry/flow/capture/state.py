@@ -205,7 +205,7 @@ def with_adopted(state: State, poll: Poll) -> tuple[Load, ...]:
     """The loads after a poll: what it was the first to look at is loaded outside its bounds."""
     known = state.identity.leaves
     loading = {load.leaf: load for load in state.loads}
-    timed, untimed = state.timed, state.untimed
+    timed, untimed = state.timed, _after_pending(state.untimed)
     loads: list[Load] = []
     for leaf, filenode in poll.identity.leaves.items():
         before = loading.get(leaf)
@@ -218,6 +218,14 @@ def with_adopted(state: State, poll: Poll) -> tuple[Load, ...]:
             kept = before if before is not None and leaf in known else begun
             loads.append(replace(begun, after=kept.after, rows=kept.rows))
     return tuple(loads)
+
+
+def _after_pending(part: Part) -> Part:
+    """What the next poll begins from, once the pending one is sent: that one knows no new leaf."""
+    if part.pending is None:
+        return part
+    least = part.pending.xmin
+    return Part(least, (part.sent | part.pending.xids).at_least(least))
 
 
 def finished(state: State, poll: Poll, sent: XidSet) -> State:

@@ -136,6 +136,14 @@ def test_a_topic_that_compacts_within_seven_days_is_unfit(
             asking.describe(["products"])
 
 
+def test_the_progress_topic_may_be_looked_at_although_it_is_compacted(asking: Topics) -> None:
+    cluster = cluster_of(asking)
+    cluster.denies = set()
+    cluster.there = {"_rowferry_progress": {"cleanup.policy": "compact"}}
+    assert list(asking.describe(["_rowferry_progress"])) == ["_rowferry_progress"]
+    assert asking.progress().partitions == 2
+
+
 def test_a_broker_without_topic_ids_is_told_apart(asking: Topics) -> None:
     cluster = cluster_of(asking)
     cluster.there, cluster.ids = {"products": {}}, Uuid(0, 0)

@@ -36,7 +36,7 @@ class KafkaPublisher:
 
     def open(self, topics: Mapping[str, str]) -> dict[str, Parts]:
         """See contract.Publisher."""
-        _require_own_topics(topics)
+        _require_own_topics(topics, self._settings.progress_topic)
         self.close()
         facts = self._fence(topics)
         found = self._reader.read(topics)
@@ -122,7 +122,10 @@ def _public(parts: Parts) -> Parts:
     return {part: value for part, value in parts.items() if not part.startswith(records.PRIVATE)}
 
 
-def _require_own_topics(topics: Mapping[str, str]) -> None:
+def _require_own_topics(topics: Mapping[str, str], progress_topic: str) -> None:
+    if progress_topic in topics.values():
+        what = "rows do not go to the progress topic"
+        raise ConfigError(Code.TOPIC_UNFIT, what, where=f"topic {progress_topic}")
     for topic, count in Counter(topics.values()).items():
         if count > 1:
             tables = " and ".join(table for table, its in topics.items() if its == topic)

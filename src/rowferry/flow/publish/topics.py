@@ -50,11 +50,12 @@ class Topics:
         self._admin = AdminClient(admin_config(settings, {"error_cb": self._heard}))
 
     def describe(self, names: Iterable[str]) -> dict[str, TopicFacts]:
-        """The topics that exist, fit to hold rows. Raises ConfigError (TOPIC_UNFIT)."""
+        """The topics that exist; those for rows are fit. Raises ConfigError (TOPIC_UNFIT)."""
         found = self._describe(list(names))
         rules = self._rules(found)
         for name, facts in found.items():
-            _require_fit_for_rows(name, rules.get(name, {}))
+            if name != self._settings.progress_topic:
+                _require_fit_for_rows(name, rules.get(name, {}))
             limit = rules.get(name, {}).get("max.message.bytes", DEFAULT_MESSAGE_BYTES)
             found[name] = TopicFacts(facts.short_id, facts.partitions, int(limit))
         return found

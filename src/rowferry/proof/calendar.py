@@ -4,6 +4,7 @@ Apart from the product's own formatting on purpose: what is proved must not be p
 """
 
 import re
+from functools import lru_cache
 
 _DATE = re.compile(r"(?P<year>[+-]?\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)")
 _TIME = re.compile(r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?")
@@ -14,6 +15,7 @@ _INFINITE_DAYS = {"-infinity": -(1 << 31), "infinity": (1 << 31) - 1}
 _INFINITE_MICROS = {"-infinity": -(1 << 63), "infinity": (1 << 63) - 1}
 
 
+@lru_cache(maxsize=10_000)  # most rows of a table share few days
 def days_of(text: str) -> int:
     """Days since 1970 in the Gregorian calendar, year 0 being 1 BC. Raises ValueError."""
     if text in _INFINITE_DAYS:

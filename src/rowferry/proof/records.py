@@ -58,6 +58,7 @@ class RecordReader:
     def __init__(self, fetch: Callable[[SchemaId], str | None]) -> None:
         self._fetch = fetch
         self._shapes: dict[int, Shape] = {}
+        self._last: tuple[bytes, tuple[Shape, Mapping[str, Any]]] | None = None
 
     def shape(self, schema_id: int) -> Shape:
         """The shape of a schema id, fetched once."""
@@ -67,6 +68,8 @@ class RecordReader:
 
     def read(self, framed: bytes) -> tuple[Shape, Mapping[str, Any]]:
         """The shape and the raw row, by field name. Raises UnreadableRecord."""
+        if self._last is not None and self._last[0] is framed:  # table and lines ask in turn
+            return self._last[1]
         if len(framed) < _FRAME or framed[0] != 0:
             raise UnreadableRecord("not framed as the registry's clients do")
         shape = self.shape(int.from_bytes(framed[_ID], "big"))
@@ -77,4 +80,5 @@ class RecordReader:
             raise UnreadableRecord(f"not a value of schema {shape.schema_id}") from error
         if payload.read(1):
             raise UnreadableRecord("bytes behind the value")
+        self._last = (framed, (shape, row))
         return shape, row

@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from rowferry.errors import Code, ConfigError
 from rowferry.flow.capture.catalog import split_name
 from rowferry.flow.capture.postgres import translated
+from rowferry.proof.cells import Form
 from rowferry.proof.records import Shape
 
 _CELL_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError)
@@ -99,6 +100,7 @@ class Versions:
         self._key, self._columns = tuple(key), tuple(columns)
         self.shapes: list[Shape] = []
         self._places: dict[int, int] = {}
+        self._common: dict[int, list[tuple[str, str, Form]]] = {}
 
     def place_of(self, shape: Shape) -> int:
         """The shape's place in the hashes of a row; a new one is added."""
@@ -109,43 +111,38 @@ class Versions:
             self._places[shape.schema_id] = same[0] if same else len(self.shapes) - 1
         return self._places[shape.schema_id]
 
-    def compared(self, shape: Shape) -> tuple[str, ...]:
-        """The columns that table and schema have in common and that text can be compared of."""
-        pairs = zip(shape.columns, shape.forms, strict=True)
-        return tuple(name for name, form in pairs if name in self._columns and form.text)
+    def _compared(self, shape: Shape) -> list[tuple[str, str, Form]]:
+        """Column, Avro field and form of what table and schema have in common, found once."""
+        if shape.schema_id not in self._common:
+            zipped = zip(shape.columns, shape.fields, shape.forms, strict=True)
+            self._common[shape.schema_id] = [each for each in zipped if each[0] in self._columns]
+        return self._common[shape.schema_id]
 
     def of_row(self, row: Sequence[str | None]) -> tuple[Hash, tuple[Hash | None, ...]]:
         """The hash of a table row's key, and of the row in each shape, None where it fits none."""
         texts = dict(zip(self._columns, row, strict=True))
-        hashes = tuple(self._row_hash(texts, shape) for shape in self.shapes)
-        key = self._cells(texts, self.shapes[0], self._key)
-        # A key that does not fit the schema has no record: its own text will match none.
-        return _hash(key or tuple(texts[name] for name in self._key)), hashes
+        cells = [self._cells(texts, shape) for shape in self.shapes]
+        hashes = tuple(None if found is None else _hash(tuple(found.values())) for found in cells)
+        # A row that does not fit the schema has no record: its own text will match none.
+        named: Mapping[str, Any] = texts if cells[0] is None else cells[0]
+        return _hash(tuple(named[name] for name in self._key)), hashes
 
     def of_record(self, shape: Shape, row: Mapping[str, Any]) -> tuple[Hash, Hash]:
         """The hash of a record's key and of its row."""
-        fields = dict(zip(shape.columns, zip(shape.fields, shape.forms, strict=True), strict=True))
-        cells = {name: form.raw(row[field_name]) for name, (field_name, form) in fields.items()}
+        common = self._compared(shape)
+        cells = {name: form.raw(row[avro]) for name, avro, form in common if form.text}
         key = tuple(cells[name] for name in self._key)
-        return _hash(key), _hash(tuple(cells[name] for name in self.compared(shape)))
+        return _hash(key), _hash(tuple(cells.values()))
 
-    def _row_hash(self, texts: Mapping[str, str | None], shape: Shape) -> Hash | None:
-        cells = self._cells(texts, shape, self.compared(shape))
-        return None if cells is None else _hash(cells)
-
-    @staticmethod
-    def _cells(
-        texts: Mapping[str, str | None], shape: Shape, names: Sequence[str]
-    ) -> tuple[Any, ...] | None:
-        forms = dict(zip(shape.columns, shape.forms, strict=True))
+    def _cells(self, texts: Mapping[str, str | None], shape: Shape) -> dict[str, Any] | None:
         try:
-            return tuple(_of_text(forms[name].text, texts[name]) for name in names)
+            return {
+                name: None if (text := texts[name]) is None else form.text(text)
+                for name, _, form in self._compared(shape)
+                if form.text
+            }
         except _CELL_ERRORS:
             return None
-
-
-def _of_text(form: Any, text: str | None) -> Any:
-    return None if text is None else form(text)
 
 
 def _hash(cells: tuple[Any, ...]) -> Hash:

@@ -10,7 +10,7 @@ import pytest
 from properties.test_window_cases import CASES
 from properties.test_window_schedules import run_schedule
 from properties.window_world import FakeSource, World
-from rowferry.flow.capture import durable, feed, state, window
+from rowferry.flow.capture import durable, feed, history, state, window
 from rowferry.flow.capture.state import Part, State
 from rowferry.flow.capture.window import BEGINNING, NEVER, Ring
 from rowferry.flow.capture.xids import NONE, XidSet
@@ -202,7 +202,7 @@ def the_clocks_step_is_not_stored(patch: Patch) -> None:
     def went_back(self: feed.Feed, by: int) -> None:
         self.bound = window.bound_back(self.bound, by)
         if self.state is not None:
-            self.state = state.set_back(self.state, by)
+            self.state = history.set_back(self.state, by)
 
     patch.setattr(feed.Feed, "clock_went_back", went_back)
 
@@ -213,7 +213,9 @@ def the_clocks_step_is_not_noticed(patch: Patch) -> None:
 
 
 def the_epoch_is_not_looked_at(patch: Patch) -> None:
-    patch.setattr(state, "taken_up", lambda stored, server: replace(stored, server=server, xmax=0))
+    patch.setattr(
+        history, "taken_up", lambda stored, server: replace(stored, server=server, xmax=0)
+    )
 
 
 def a_resumed_poll_counts_as_a_complete_one(patch: Patch) -> None:

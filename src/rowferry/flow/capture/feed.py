@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from rowferry.config import Settings
 from rowferry.failpoints import failpoint
-from rowferry.flow.capture import durable, state, window
+from rowferry.flow.capture import durable, history, state, window
 from rowferry.flow.capture.source import Fetched, Look, Moment, Query, Source, Which
 from rowferry.flow.capture.state import Load, Poll, Server, State
 from rowferry.flow.capture.statements import precision_margin
@@ -69,7 +69,7 @@ class Feed:
         self._margin = margin_of(settings, table)
         self._durable: Mapping[str, bytes] = durable.own_parts(parts)
         stored = durable.decoded(self._durable)
-        self.state = None if stored is None else state.taken_up(stored, server)
+        self.state = None if stored is None else history.taken_up(stored, server)
         self.bound = Bound.at(0 if self.state is None else self.state.restart)
         self._offered: Offered | None = None
         self._fresh, self._must_store = True, False
@@ -96,7 +96,7 @@ class Feed:
         self.bound = window.bound_back(self.bound, by)
         self._must_store = True
         if self.state is not None:
-            self.state = state.set_back(self.state, by)
+            self.state = history.set_back(self.state, by)
 
     def confirm(self) -> None:
         """The slice that was offered is durable: move on."""
@@ -128,7 +128,7 @@ class Feed:
         identity, snapshot, seen = here.look.identity, here.moment.snapshot, here.seen
         if self._fresh and self.state is not None and seen.t < self.state.t:
             # The clock went back while nobody was looking, who knows how far: look at all once.
-            self.state, self.bound = state.clockless(self.state), Bound.at(BEGINNING)
+            self.state, self.bound = history.clockless(self.state), Bound.at(BEGINNING)
         self._fresh = False
         if self.state is not None and self.state.identity.oid != identity.oid:
             self.state = None  # another table under the name: load it
@@ -136,10 +136,10 @@ class Feed:
             start = window.first_start(seen)
             self.bound = Bound.at(start)
             return state.first_state(self._server, identity, snapshot, seen.t, start)
-        state.checked(self.state, snapshot)
+        history.checked(self.state, snapshot)
         pendings = (self.state.timed.pending, self.state.untimed.pending)
         if any(p is not None and state.rewritten(p.identity, identity) for p in pendings):
-            self.state = state.unpended(self.state)
+            self.state = history.unpended(self.state)
             restart = self.state.restart
             self.bound = Bound(min(self.bound.start, restart), min(self.bound.low, restart))
         return self.state

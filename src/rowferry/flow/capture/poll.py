@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from rowferry.config import Mode, Settings
-from rowferry.errors import Code, ConfigError, NeedsPerson, Transient
+from rowferry.config import Settings
+from rowferry.errors import NeedsPerson, Transient
 from rowferry.flow.capture import statements
-from rowferry.flow.capture.catalog import read_table, split_name
-from rowferry.flow.capture.filter import checked_filter
-from rowferry.flow.capture.postgres import LockNotAvailable, Session, Undefined, connected
+from rowferry.flow.capture.catalog import read_table
+from rowferry.flow.capture.postgres import LockNotAvailable, Session, Undefined
 from rowferry.flow.capture.source import (
-    Connected,
     Fetched,
     Glance,
     Look,
@@ -25,23 +23,15 @@ from rowferry.flow.capture.source import (
     SnapshotLost,
     TableChanged,
 )
-from rowferry.flow.capture.state import Identity, Server
+from rowferry.flow.capture.state import Identity
 from rowferry.flow.capture.statements import Statements
 from rowferry.flow.capture.window import Clock, Sample, Snapshot
 from rowferry.flow.capture.xids import Int64s
 from rowferry.kernel.copy import CopyReader
 from rowferry.model import Table
 
-LEAST_VERSION = 130_000
 _TRAILER = b"\xff\xff"
 
-_SERVER = """
-SELECT pg_is_in_recovery(),
-  (SELECT system_identifier::text FROM pg_control_system()),
-  (SELECT coalesce(stats_reset::text, '') FROM pg_stat_archiver),
-  current_setting('max_prepared_transactions')::int > 0
-"""
-_TIMELINE = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 _PROBE = """
 SELECT pg_current_snapshot()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
@@ -249,52 +239,6 @@ def _reading(table: Table) -> Iterator[None]:
     except NeedsPerson as error:
         error.where = table.qualified
         raise
-
-
-def connect(settings: Settings) -> Connected:
-    """Connect, see which server it is, and read the tables from its catalog."""
-    session = connected(settings)
-    try:
-        server, prepares = _server(session)
-        tables = [_table(session, settings, name) for name in settings.tables]
-        source = PostgresSource(session, settings, tables, prepares=prepares)
-    except BaseException:
-        session.close()
-        raise
-    return Connected(source, server, {table.qualified: table for table in tables})
-
-
-def _server(session: Session) -> tuple[Server, bool]:
-    if session.version < LEAST_VERSION:
-        major = session.version // 10_000
-        raise ConfigError(
-            Code.CONFIG,
-            f"PostgreSQL {major} has no 64-bit snapshots; 13 or newer is needed",
-            where=session.where,
-            advice="upgrade the server",
-        )
-    is_standby, system, epoch, prepares = session.row(_SERVER)
-    if is_standby:
-        raise ConfigError(
-            Code.PG_STANDBY,
-            "this is a standby: it does not show the primary's open transactions, so rows that"
-            " commit late would be missed",
-            where=session.where,
-            advice="point POSTGRES_HOST to the primary",
-        )
-    return Server(system, session.row(_TIMELINE)[0], epoch), prepares
-
-
-def _table(session: Session, settings: Settings, text: str) -> Table:
-    schema, name = split_name(text)
-    own = settings.of(text)
-    mode = own.mode or settings.mode
-    timestamp = own.timestamp_column or settings.timestamp_column
-    table = read_table(session, schema, name, None if mode is Mode.FULL else timestamp)
-    condition = own.filter or settings.filter
-    if condition:
-        checked_filter(session, table, condition, mode)
-    return table
 
 
 def _identity(oid: int, leaves: dict[str, int]) -> Identity:

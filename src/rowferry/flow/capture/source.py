@@ -135,6 +135,6 @@ Connect = Callable[[Settings], Connected]
 
 def connect(settings: Settings) -> Connected:
     """Connect to the settings' database; the driver is loaded only then."""
-    from rowferry.flow.capture.poll import connect as connect_to_postgres
+    from rowferry.flow.capture.opening import connect as connect_to_postgres
 
     return connect_to_postgres(settings)

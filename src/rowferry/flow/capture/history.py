@@ -1,0 +1,76 @@
+"""What accidents of the server make of a state: crashes, failovers, restores, its clock; pure."""
+
+from dataclasses import replace
+
+from rowferry.errors import Code, DataAtRisk
+from rowferry.flow.capture.state import Part, Server, State
+from rowferry.flow.capture.window import BEGINNING, SECOND, Snapshot
+
+FAILOVER_OVERLAP = 3600 * SECOND
+
+
+def taken_up(state: State, server: Server) -> State:
+    """The state as it must be read on this server.
+
+    Crash recovery (a new epoch) and failover (a new timeline) may use xids again that the lost
+    part of the WAL had used. Raises DataAtRisk for another system.
+    """
+    if state.server == server:
+        return state
+    if state.server.system != server.system:
+        raise DataAtRisk(
+            Code.PG_HISTORY_DIVERGED,
+            "this is another database system than the one that the progress belongs to",
+            advice="point POSTGRES_HOST to the right server, or choose another ROWFERRY_PIPELINE"
+            " to load the tables again",
+        )
+    if state.server.timeline != server.timeline:
+        state = unpended(state)
+        back = max(BEGINNING, state.restart - FAILOVER_OVERLAP)
+        return replace(state, server=server, xmax=0, restart=back, timed=Part(0), untimed=Part(0))
+    state = unpended(state)
+    return replace(state, server=server, xmax=0, untimed=Part(0), again_since=state.t)
+
+
+def checked(state: State, snapshot: Snapshot) -> State:
+    """The state, if the server's xids have not gone back behind it."""
+    if snapshot.xmax < state.xmax:
+        raise DataAtRisk(
+            Code.PG_HISTORY_DIVERGED,
+            f"the server's transaction ids went back from {state.xmax} to {snapshot.xmax}:"
+            " an older copy of the database was put in its place",
+            advice="find out what was restored; to load the tables again, choose another"
+            " ROWFERRY_PIPELINE",
+        )
+    return state
+
+
+def unpended(state: State) -> State:
+    """The state without its unfinished polls; what they sent may be sent again."""
+    restart = state.restart
+    if state.timed.pending is not None:
+        restart = min(restart, state.timed.pending.since)
+    return replace(
+        state,
+        restart=restart,
+        timed=replace(state.timed, pending=None),
+        untimed=replace(state.untimed, pending=None),
+    )
+
+
+def set_back(state: State, by: int) -> State:
+    """The state after the server's clock went back; the bounds of loads and slices stay."""
+    timed = state.timed
+    if timed.pending is not None:
+        pending = replace(timed.pending, t=timed.pending.t - by, restart=timed.pending.restart - by)
+        timed = replace(timed, pending=pending)
+    again = None if state.again_since is None else state.again_since - by
+    return replace(
+        state, t=state.t - by, restart=state.restart - by, timed=timed, again_since=again
+    )
+
+
+def clockless(state: State) -> State:
+    """The state where the server's clock is behind it: all stored times mean nothing."""
+    again = None if state.again_since is None else BEGINNING
+    return replace(state, restart=BEGINNING, again_since=again)

@@ -13,6 +13,7 @@ from rowferry.errors import Code, NeedsPerson, Transient
 from rowferry.failpoints import failpoint
 from rowferry.flow.encode.contract import NOTE
 from rowferry.model import Slice
+from rowferry.run.patience import first_reach
 from rowferry.run.retry import Retry
 from rowferry.run.sender_parts import Observer, Parts, Unobserved, assemble, of_database
 from rowferry.stop import Stop
@@ -31,7 +32,9 @@ def run_sender(
     once: until all that was committed before is sent. Raises NeedsPerson: at once where nothing
     can go on, else at the end for a table that had to be left behind.
     """
-    parts = assemble(settings, stop, of_database(once=once))
+    parts = first_reach(lambda: assemble(settings, stop, of_database(once=once)), settings, stop)
+    if parts is None:
+        return
     try:
         Sender(settings, stop, parts, observer or Unobserved()).run(once=once)
     finally:

@@ -71,7 +71,10 @@ class Parts:
 
 
 def assemble(settings: Settings, stop: Stop, capture: MakeCapture) -> Parts:
-    """The real encoder and publisher around a capture. Raises ConfigError."""
+    """The real encoder and publisher around a capture.
+
+    Raises ConfigError, and Transient where the name of the registry's host is not known yet.
+    """
     from rowferry.flow.encode.encoder import AvroEncoder
     from rowferry.flow.publish.producer import KafkaPublisher
     from rowferry.registry import Registry

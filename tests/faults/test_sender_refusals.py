@@ -1,13 +1,15 @@
 """What a sender cannot do is said in one line, with the exit code that it has."""
 
+import json
 import time
 from typing import Any
 
 import pytest
 from confluent_kafka.cimpl import NewPartitions
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from fix_sending import Sending
-from fix_stack import KafkaBroker
+from fix_stack import KafkaBroker, RegistryServer
 from rowferry.errors import AccessDenied, ConfigError, DataAtRisk, RetryBudgetSpent
 
 pytestmark = pytest.mark.real
@@ -100,3 +102,22 @@ def test_a_progress_topic_that_forgets_is_refused(sending: Sending, kafka: Kafka
 def test_two_tables_do_not_share_a_topic(sending: Sending) -> None:
     code, said = refusal(sending, tables="public.items,shop.items", topic="shared")
     assert (code, "share" in said) == (ConfigError.exit_code, True), said
+
+
+def test_a_schema_that_the_registry_refuses_stops_the_sender(
+    sending: Sending, registry: RegistryServer
+) -> None:
+    # GIVEN a subject in which the key's column is a number
+    number = {"name": "id", "type": "long"}
+    schema = {"type": "record", "name": "items", "namespace": "rowferry.public", "fields": [number]}
+    client = SchemaRegistryClient(registry.configuration)
+    client.register_schema(f"{sending.topic}-value", Schema(json.dumps(schema), "AVRO"))
+    client.close()
+
+    # WHEN
+    code, said = refusal(sending)
+
+    # THEN the difference is told, and nothing is sent
+    assert (code, "E_SR_INCOMPATIBLE" in said) == (DataAtRisk.exit_code, True), said
+    assert 'column id was "long" and is "string"' in said
+    assert sending.numbers() == []

@@ -37,11 +37,14 @@ class Desk:
 
     def __init__(self, settings: Settings, *, once: bool = False) -> None:
         self.settings = settings
+        self.later = 0.0  # how far the capture's clock is ahead
         self.durable: dict[str, dict[str, bytes]] = {}
         self.rows: list[dict[str, Any]] = []
         self.slices: list[int] = []
         self.source: PostgresSource | None = None
-        self.capture = IncrementalCapture(settings, connect=self._connect, once=once)
+        self.capture = IncrementalCapture(
+            settings, lambda: time.monotonic() + self.later, connect=self._connect, once=once
+        )
 
     def _connect(self, settings: Settings) -> Connected:
         connected = connect(settings)
@@ -56,6 +59,10 @@ class Desk:
     def crash(self) -> None:
         self.capture.close()
         self.capture.open(self.durable)
+
+    def crash_and_tick(self) -> None:
+        self.crash()
+        self.tick()
 
     def commit(self, one: Slice) -> None:
         table = one.rows.table.qualified

@@ -79,6 +79,7 @@ class PostgresSource:
         self._clock = Clock()
         self._leaf_names: dict[int, str | None] = {}
         self._row_bytes: dict[str, float] = {}
+        self._recognised: set[str] = set()
 
     def glance(self, settled: Snapshot | None) -> Glance | None:
         """See source.Source."""
@@ -97,6 +98,7 @@ class PostgresSource:
     def moment(self, t: int) -> Iterator[Moment]:
         """See source.Source."""
         snapshot = Snapshot.parse(self._session.row(_BEGIN)[0])
+        self._recognised.clear()
         try:
             self.between()
             yield Moment(snapshot, self._sample(t))
@@ -171,12 +173,16 @@ class PostgresSource:
     def _recognise(self, query: Query) -> None:
         """See, inside the snapshot and holding the table's lock, that it is what it was."""
         known = self._known[query.table.qualified]
+        if query.table.qualified in self._recognised:
+            return  # our lock keeps it so until the moment ends
         rows = self._session.rows(statements.identity_of([query.table]))
         if not rows:
             raise TableChanged
         _, oid, leaves, fingerprint = rows[0]
         if _identity(oid, leaves) != query.identity or fingerprint != known.fingerprint:
             raise TableChanged
+        if leaves.keys() == {str(oid)}:  # a partition may come in spite of the lock
+            self._recognised.add(query.table.qualified)
 
     def _leaf(self, leaf: int) -> str | None:
         """The leaf's own name, if the role may read it: reading through the parent is slower."""

@@ -5,12 +5,13 @@ sources.py fills it. The environment name of a field is its upper-case form, wit
 `ROWFERRY_` where it is not one of postgres_, kafka_, schema_ and snowflake_.
 """
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from rowferry.declared import Names, TableNames, setting
 
 FOREIGN_PREFIXES = ("postgres_", "kafka_", "schema_", "snowflake_")
 
@@ -35,37 +36,6 @@ class Unreadables(StrEnum):
 
     STOP = "stop"
     DEAD_LETTER = "dead_letter"
-
-
-def _split(value: Any) -> Any:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-_NAMED = re.compile(r'(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)')
-
-
-def _with_schema(tables: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(_plain_name(table) for table in tables)
-
-
-def _plain_name(table: str) -> str:
-    """`t` → `public.t`; `"My Schema"."T"` → `My Schema.T`, unless a name holds a dot."""
-    found = _NAMED.fullmatch(table)
-    if found is None:
-        return table if "." in table else f"public.{table}"
-    names = [(part or "public").strip('"').replace('""', '"') for part in found.groups()]
-    return table if any("." in name for name in names) else ".".join(names)
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
-TableNames = Annotated[Names, AfterValidator(_with_schema)]
-
-
-def setting(default: Any, help: str, *, unit: str = "", **limits: Any) -> Any:  # noqa: A002
-    """Declare a setting; limits are pydantic's. What a command cannot do without, it names."""
-    return Field(default, description=help, json_schema_extra={"unit": unit}, **limits)
 
 
 class TableSettings(BaseModel):
@@ -203,6 +173,21 @@ class Settings(BaseModel):
     spool_bytes: int = setting(1_000_000_000, "Most bytes waiting for upload", unit="B", ge=1)
     dead_letter: str = setting("{topic}_dead_letter", "Topic of what cannot be read")
 
+    # --- Load
+    load: Literal["off", "append", "upsert"] = setting(
+        "off", "Into tables: every version of a row, or the latest"
+    )
+    load_table: str = setting(
+        "{table}", "Target, also database.schema.table; {schema} {table} {topic} are filled in"
+    )
+    load_columns: Literal["typed", "variant"] = setting(
+        "typed", "Columns of the target: one for each of the row's, or the row as one VARIANT"
+    )
+    load_key: Names = setting((), "Columns that identify a row, for upsert; unset: the schema's")
+    load_ledger: str = setting("ROWFERRY_LEDGER", "Table that says what is loaded")
+    load_seconds: float = setting(10, "Pause between two looks for files", unit="s", gt=0)
+    load_deadline_seconds: float = setting(1800, "Deadline of one statement", unit="s", ge=1)
+
     # --- Running
     connect_seconds: float = setting(30, "How long a first connection is tried", unit="s", ge=0)
     drain_seconds: float = setting(30, "How long an orderly stop may take", unit="s", gt=0)
@@ -262,6 +247,7 @@ SECTIONS = {
     "topic_partitions": "Publish",
     "topics": "Receive",
     "stage": "Stage",
+    "load": "Load",
     "connect_seconds": "Running",
     "table": "Only in rowferry.toml",
 }

@@ -19,6 +19,10 @@ NAMES = (
     "receive.plan",
     "receive.put",
     "receive.done",
+    "load.lock",
+    "load.copy",
+    "load.merge",
+    "load.commit",
 )
 
 

@@ -103,6 +103,22 @@ MEANINGS: dict[Code, tuple[str, str]] = {
     ),
     Code.SF_AUTH: ("Snowflake refuses the login.", "See the SNOWFLAKE_* settings; use a key pair."),
     Code.INCOMPLETE: ("Files leave a gap or overlap.", "Run `rowferry verify`."),
+    Code.LOAD_DOWN: (
+        "Loading waits: for Snowflake, or for a lock that another loader, or a dead one, holds.",
+        "None: Snowflake frees the locks of a dead client after five minutes.",
+    ),
+    Code.LOAD_MISMATCH: (
+        "COPY loaded another number of rows than the files' names say; it was rolled back.",
+        "Run `rowferry verify`.",
+    ),
+    Code.LEDGER_UNFIT: (
+        "The ledger and the stage's files contradict each other.",
+        "Undo what was changed in the ledger, or give the target a ledger of its own.",
+    ),
+    Code.TARGET_UNFIT: (
+        "A column of the target cannot hold what the rows have.",
+        "See `rowferry load --print-ddl`; change the column, or use another target.",
+    ),
 }
 
 

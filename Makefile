@@ -15,7 +15,7 @@ install: .venv/.installed ## all that the other targets need, into .venv
 	@test -x $(PY) || { echo "Making .venv …"; python3 -m venv .venv || { echo "No venv: install your system's python3-venv package."; exit 1; }; }
 	@echo "Installing the locked packages (about 0.8 GB in .venv) …"
 	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.lock
-	@.venv/bin/uv pip sync -q --python $(PY) --require-hashes requirements/dev.lock \
+	@.venv/bin/uv pip sync -q --compile-bytecode --python $(PY) --require-hashes requirements/dev.lock \
 	  || { echo "uv could not install; trying pip …"; $(PY) -m pip install -q --require-hashes --no-deps -r requirements/dev.lock; }
 	@.venv/bin/uv pip install -q --python $(PY) --no-deps --no-build-isolation -e . \
 	  || $(PY) -m pip install -q --no-deps --no-build-isolation -e .

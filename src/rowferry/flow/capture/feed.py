@@ -43,11 +43,16 @@ class Offered:
 
 @dataclass(frozen=True, slots=True)
 class LoadProgress:
-    """How far the load of a table has come; leaves: how many are still to finish."""
+    """How far the load of a table has come.
+
+    leaves: how many are still to finish. estimated: rows of the whole table by its statistics; 0
+    where it has none.
+    """
 
     table: Table
     rows: int
     leaves: int
+    estimated: int = 0
 
 
 class Feed:

@@ -9,7 +9,7 @@ from rowferry.flow.capture.statements import quoted
 from rowferry.model import Table
 
 _TOKENS = re.compile(
-    r"""(?P<string>[eE]?'(?:[^'\\]|''|\\.)*')|(?P<name>"(?:[^"]|"")*")
+    r"""(?P<string>[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*")
     |(?P<bad>--|/\*|;|\$[A-Za-z_0-9]*\$|'|")|(?P<word>[A-Za-z_]\w*)|(?P<paren>[()])|.""",
     re.VERBOSE | re.DOTALL,
 )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 
 from rowferry.config import Mode, Settings
 from rowferry.errors import Code, ConfigError
@@ -47,6 +48,7 @@ class IncrementalCapture:
         self._once, self._began, self._outside = once, 0.0, 0.0
         self._source: Source | None = None
         self._feeds: dict[str, Feed | FullFeed] = {}
+        self._estimates: Mapping[str, int] = {}
         self._ring = Ring()
         self._settled: Snapshot | None = None
         self._away: dict[str, float] = {}
@@ -56,7 +58,7 @@ class IncrementalCapture:
         """See contract.Capture; what was sampled before is forgotten."""
         self.close()
         connected = self._connect(self._settings)
-        self._source = connected.source
+        self._source, self._estimates = connected.source, connected.estimates
         self._feeds = {
             name: self._feed(connected.server, table, progress.get(name, {}))
             for name, table in connected.tables.items()
@@ -102,8 +104,11 @@ class IncrementalCapture:
 
     def loads(self) -> tuple[LoadProgress, ...]:
         """How far the tables that are loading have come, for people."""
+        found = [feed.load_progress for feed in self._feeds.values()]
         return tuple(
-            feed.load_progress for feed in self._feeds.values() if feed.load_progress is not None
+            replace(load, estimated=self._estimates.get(load.table.qualified, 0))
+            for load in found
+            if load is not None
         )
 
     def _sample(self, glance: Glance, moment: Moment) -> Seen:
@@ -124,6 +129,8 @@ class IncrementalCapture:
         if name in glance.looks:
             self._away.pop(name, None)
             return self._locked.get(name, now) <= now
+        if name in glance.locked:
+            return False
         if now - self._away.setdefault(name, now) >= GONE_SECONDS:
             raise ConfigError(
                 Code.TABLE_GONE,

@@ -18,6 +18,10 @@ SELECT pg_is_in_recovery(),
   (SELECT coalesce(stats_reset::text, '') FROM pg_stat_archiver),
   current_setting('max_prepared_transactions')::int > 0
 """
+_ESTIMATE = """
+SELECT coalesce(sum(greatest(reltuples, 0)), 0) FROM pg_class
+ WHERE oid = %s AND relkind = 'r' OR oid IN (SELECT relid FROM pg_partition_tree(%s) WHERE isleaf)
+"""
 _TIMELINE = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 
 
@@ -31,7 +35,14 @@ def connect(settings: Settings) -> Connected:
     except BaseException:
         session.close()
         raise
-    return Connected(source, server, {table.qualified: table for table in tables})
+    named = {table.qualified: table for table in tables}
+    return Connected(source, server, named, {t.qualified: _estimate(session, t) for t in tables})
+
+
+def _estimate(session: Session, table: Table) -> int:
+    """About how many rows the table has, by its statistics."""
+    (count,) = session.row(_ESTIMATE, (table.oid, table.oid))
+    return int(count)
 
 
 def _server(session: Session) -> tuple[Server, bool]:
@@ -59,6 +70,13 @@ def _table(session: Session, settings: Settings, text: str) -> Table:
     schema, name = split_name(text)
     own = settings.of(text)
     mode = own.mode or settings.mode
+    if mode is Mode.LOG:
+        raise ConfigError(
+            Code.CONFIG,
+            "mode log is read from a replication slot, not by polling",
+            where=text,
+            advice="set ROWFERRY_MODE to incremental or full",
+        )
     timestamp = own.timestamp_column or settings.timestamp_column
     table = read_table(session, schema, name, None if mode is Mode.FULL else timestamp)
     condition = own.filter or settings.filter

@@ -89,10 +89,11 @@ class PostgresSource:
         if settled is not None and not went_back and Snapshot.parse(text) == settled:
             return None
         looks: dict[str, Look] = {}
-        for row in self._session.rows(self._identity):
+        rows, locked = self._identities()
+        for row in rows:
             table = self._tables[row[0]]
             looks[table.qualified] = self._look(table, row)
-        return Glance(t, went_back, looks)
+        return Glance(t, went_back, looks, locked)
 
     @contextmanager
     def moment(self, t: int) -> Iterator[Moment]:
@@ -160,6 +161,21 @@ class PostgresSource:
             listed = {row[0] for row in self._session.rows(_PREPARED)}
             prepared = {xid: prepared.get(xid) for xid in listed}
         return Sample(t, frozenset(live), prepared)
+
+    def _identities(self) -> tuple[list[Any], frozenset[str]]:
+        """A row a table, and the tables of which a lock keeps even the list of partitions."""
+        try:
+            return self._session.rows(self._identity), frozenset()
+        except LockNotAvailable:
+            rows: list[Any] = []
+            locked: set[str] = set()
+        for at, table in enumerate(self._tables):
+            try:
+                found = self._session.rows(statements.identity_of([table]))
+                rows += [(at, *row[1:]) for row in found]
+            except LockNotAvailable:
+                locked.add(table.qualified)
+        return rows, frozenset(locked)
 
     def _look(self, table: Table, row: Any) -> Look:
         _, oid, leaves, fingerprint = row

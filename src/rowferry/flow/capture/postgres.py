@@ -23,6 +23,7 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "0",
     "jit": "off",  # compiling costs more than a small poll
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    "standard_conforming_strings": "on",
     "statement_timeout": "0",
 }
 _TRANSIENT = ("08", "40", "53", "55", "57", "58")  # SQLSTATE classes

@@ -83,12 +83,13 @@ class Look:
 class Glance:
     """What is seen before a snapshot: the server's clock, how far it went back, the tables.
 
-    looks: qualified name → table, without those that are gone.
+    looks: qualified name → table, without those that are gone, and without the locked ones.
     """
 
     t: int
     went_back: int
     looks: Mapping[str, Look]
+    locked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +124,12 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A source, the server behind it, and the tables that were asked for."""
+    """A source, the server behind it, the tables that were asked for, and about how many rows."""
 
     source: Source
     server: Server
     tables: Mapping[str, Table] = field(default_factory=dict)
+    estimates: Mapping[str, int] = field(default_factory=dict)
 
 
 Connect = Callable[[Settings], Connected]

@@ -1,0 +1,104 @@
+"""The texts of reads, and what a filter may look like."""
+
+import pytest
+
+from rowferry.flow.capture.filter import _shape_of
+from rowferry.flow.capture.source import Query, Which
+from rowferry.flow.capture.state import Identity
+from rowferry.flow.capture.statements import Statements, literal, precision_margin, quoted
+from rowferry.flow.capture.window import BEGINNING, NEVER
+from rowferry.model import Column, Table
+
+ID = Column("id", "integer", 23, -1, False, 23, -1)
+NOON = 1_700_000_000_000_000  # 2023-11-14T22:13:20Z
+
+
+def statements(oid: int, zone: str | None = None) -> Statements:
+    updated = Column("upd", "timestamp", oid, -1, True, oid, -1)
+    return Statements(Table(1, "s", "t", (ID, updated), ("id",), "upd"), None, zone)
+
+
+@pytest.mark.parametrize(
+    ("oid", "zone", "want"),
+    [
+        (1184, None, "'2023-11-14T22:13:20+00:00'::timestamptz"),
+        (1114, None, "'2023-11-14T10:13:20'::timestamp"),
+        (1114, "Europe/Berlin", "'2023-11-14T22:13:20'::timestamp"),
+        (1114, "America/New_York", "'2023-11-14T16:13:20'::timestamp"),
+        (1082, None, "'2023-11-14T10:13:20'::date"),
+    ],
+)
+def test_a_bound_is_of_the_columns_type_and_never_too_late(
+    oid: int, zone: str | None, want: str
+) -> None:
+    assert statements(oid, zone).bound(NOON) == want
+
+
+def test_a_bound_that_means_always_or_never_is_no_time() -> None:
+    table = Table(1, "s", "t", (ID, ID), ("id",), "id")
+    query = Query(table, Identity(1, {}), Which.TIMED, xmax=9, limit=1, least=3)
+    for since, words in ((BEGINNING - 5, '"upd" IS NOT NULL'), (NEVER - 5, "false")):
+        text = statements(1184).marks(
+            Query(table, Identity(1, {}), Which.TIMED, xmax=9, limit=1, least=3, since=since)
+        )
+        assert words in text
+    assert "LIMIT 1" in statements(1184).read(query, 1)
+
+
+@pytest.mark.parametrize(
+    ("oid", "modifier", "want"),
+    [
+        (1184, -1, 0),
+        (1184, 6, 0),
+        (1184, 3, 1000),
+        (1114, 0, 1_000_000),
+        (1082, -1, 86_400_000_000),
+    ],
+)
+def test_what_a_columns_precision_cuts_off_widens_the_margin(
+    oid: int, modifier: int, want: int
+) -> None:
+    column = Column("u", "", oid, modifier, True, oid, modifier)
+    assert precision_margin(column) == want
+
+
+def test_names_and_values_cannot_leave_their_quotes() -> None:
+    assert quoted('a"b') == '"a""b"'
+    assert literal("it's") == "'it''s'"
+    assert literal("a\\'b") == "E'a\\\\''b'"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a > 1",
+        "name = 'x; -- (' AND (b OR c)",
+        '"se;lect" = 1',
+        "t = E'it\\'s'",
+        "a = ')'",
+        "a = 'x\\'",
+    ],
+)
+def test_a_condition_is_let_through(condition: str) -> None:
+    assert _shape_of(condition) == ""
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a) OR (b",
+        "(a",
+        "a; b",
+        "a -- b",
+        "a /* b",
+        "a = 'open",
+        'a = "open',
+        "a = $$x$$",
+        "a IN (SELECT 1)",
+        "a = E'\\'",
+        "a IN (TABLE t)",
+        "a = 'x\\' OR true --'",
+    ],
+)
+def test_what_is_more_than_a_condition_is_not(condition: str) -> None:
+    assert _shape_of(condition) != ""

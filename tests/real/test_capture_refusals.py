@@ -111,7 +111,9 @@ def test_hostile_names_are_names(database: Database, name: str) -> None:
         f"CREATE TABLE {quoted} ({quoted} text PRIMARY KEY, v int, updated timestamptz)"
     )
     database.execute(f"INSERT INTO {quoted} VALUES ('a''b\\c', 1, now()), ('x', 2, NULL)")
-    settings = settings_for(database, tables=(f"public.{name}",), slice_rows=1, load_chunk_rows=1)
+    settings = settings_for(
+        database, tables=(f"public.{name}",), topic="one", slice_rows=1, load_chunk_rows=1
+    )
     # WHEN it is captured, in slices whose cursors hold hostile values too
     desk = Desk(settings).open()
     desk.settle()

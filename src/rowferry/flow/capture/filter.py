@@ -10,7 +10,7 @@ from rowferry.model import Table
 
 _TOKENS = re.compile(
     r"""(?P<string>[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*")
-    |(?P<bad>--|/\*|;|\$[A-Za-z_0-9]*\$|'|")|(?P<word>[A-Za-z_]\w*)|(?P<paren>[()])|.""",
+    |(?P<bad>[eE]'|--|/\*|;|\$[A-Za-z_0-9]*\$|'|")|(?P<word>[A-Za-z_]\w*)|(?P<paren>[()])|.""",
     re.VERBOSE | re.DOTALL,
 )
 _FORBIDDEN = {"select", "with", "table", "values", "union", "into", "over"}

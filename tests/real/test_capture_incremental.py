@@ -298,3 +298,33 @@ def test_every_kind_of_timestamp_column_works(database: Database, kind: str) -> 
     database.execute("INSERT INTO t VALUES (3, 3)")
     desk.settle()
     assert desk.values() == [2, 1, 3]
+
+
+def test_a_slice_holds_no_more_bytes_than_it_may(database: Database) -> None:
+    # GIVEN rows of 100 kB that do not compress, in the table and later in one transaction
+    database.execute(TABLE)
+    fill = (
+        "INSERT INTO t SELECT i, i, (SELECT string_agg(md5(random()::text || i || j), '')"
+        " FROM generate_series(1, 3200) j), now() FROM generate_series(%s, %s) i"
+    )
+    database.execute(fill, (1, 40))
+    desk = Desk(settings_for(database, slice_bytes=1_000_000)).open()
+    desk.settle()
+    database.execute(fill, (41, 80))
+    desk.settle()
+    # THEN all of it came once, in pieces
+    assert sorted(desk.values()) == list(range(1, 81))
+    assert max(desk.slices) <= 12
+
+
+def test_a_transaction_of_300_000_rows_survives_crashes_in_its_middle(database: Database) -> None:
+    database.execute(TABLE)
+    desk = Desk(settings_for(database, slice_rows=70_000)).open()
+    desk.settle()
+    database.execute("INSERT INTO t SELECT i, i, NULL, now() FROM generate_series(1, 300000) i")
+    for at in (1, 2, 1):
+        desk.tick(give_up_at=at)
+        desk.crash()
+    desk.settle()
+    assert len(desk.rows) == 300_000
+    assert desk.twice() == []

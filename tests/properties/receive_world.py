@@ -68,6 +68,7 @@ class World:
     offsets: list[int] = field(default_factory=list)
     end: int = 0
     register: tuple[int, str] | None = None
+    before: tuple[int, str] | None = None  # the register one commit ago, of this generation
     generation: int = 0
     late: list[tuple[int, tuple[int, str]]] = field(default_factory=list)
     staged: dict[str, bytes] = field(default_factory=dict)
@@ -80,6 +81,10 @@ class World:
         """Records, and behind them offsets without one: markers, aborted records."""
         self.offsets += range(self.end, self.end + records)
         self.end += records + hole
+
+    def move_back(self) -> None:
+        """A hidden retry of the client's lands: the register is what it was one commit ago."""
+        self.register = self.before
 
     def land_late_commit(self) -> None:
         generation, register = self.late.pop(0)
@@ -192,6 +197,7 @@ class FakeMembership:
         self._member, self._world = member, member.world
         self._on_revoke, self._on_lost = on_revoke, on_lost
         self._world.generation += 1
+        self._world.before = None
         self.generation = self._world.generation
         self._owned: Owned | None = None
         self._position = 0
@@ -230,7 +236,7 @@ class FakeMembership:
         outcome = self._member.outcomes.pop(0) if self._member.outcomes else "clean"
         is_current = self.generation == self._world.generation
         if outcome in ("clean", "applied") and is_current:
-            self._world.register = value
+            self._world.before, self._world.register = self._world.register, value
         elif outcome == "late":
             self._world.late.append((self.generation, value))
         if outcome != "clean" or not is_current:

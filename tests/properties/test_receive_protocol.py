@@ -72,6 +72,17 @@ class ReceiverInAHostileWorld(RuleBasedStateMachine):
     def land_a_late_commit(self) -> None:
         self.world.land_late_commit()
 
+    @precondition(lambda self: self.world.before and not self.world.uploads)
+    @rule()
+    def a_hidden_retry_moves_the_register_back_and_the_owner_dies(self) -> None:
+        """The stage then knows what the group does not; a known limit where uploads are under way.
+
+        Others are zombies of earlier generations: they die too, as they have nothing to say.
+        """
+        while self.alive:
+            self.crash(0)
+        self.world.move_back()
+
     @invariant()
     def nothing_is_staged_twice_or_committed_before(self) -> None:
         self.world.check()

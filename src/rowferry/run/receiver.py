@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Received:
-    """What a receiver has staged and committed."""
+    """What a receiver has staged, and knows to be committed."""
 
     files: int = 0
     rows: int = 0

@@ -22,7 +22,7 @@ from rowferry.run.spool import Spool
 from rowferry.run.takeover import Entry, Taken
 from rowferry.run.uploads import Uploads
 
-_STREAMING_SHARE = 0.75  # of MAX_AGE_SECONDS until a file is closed; the rest is for its upload
+_STREAMING_SHARE = 0.7  # of MAX_AGE_SECONDS until a file is closed; the rest is for its upload
 _CLOSE_SECONDS = 2.0
 _NOWHERE = "_/"  # no name of ours begins so
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["fix_stack", "fix_snowflake", "fix_receive", "fix_cli", "fix_sending"]
+pytest_plugins = ["fix_stack", "fix_snowflake", "fix_receive", "fix_cli", "fix_sending", "fix_load"]
 
 settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile(

@@ -82,6 +82,19 @@ class Registry:
         """The newest schema of the topic's values; None where its subject has none."""
         return self._newest(self._settings.subject.format(topic=topic))
 
+    def versions(self, topic: str) -> list[str]:
+        """All schemas of the topic's values, the newest first; none where its subject has none."""
+        subject = self._settings.subject.format(topic=topic)
+        with self._translated(subject):
+            try:
+                numbers = sorted(self._client.get_versions(subject), reverse=True)
+            except SchemaRegistryError as error:
+                if _is_absent(error):
+                    return []
+                raise
+            found = [self._client.get_version(subject, number).schema for number in numbers]
+        return [text for schema in found if (text := _text_of(schema)) is not None]
+
     def differences(self, subject: str, schema: Mapping[str, Any]) -> list[str] | None:
         """What would keep the schema from being registered; None where nothing would."""
         with self._translated(subject):

@@ -5,8 +5,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
+    KafkaException,
     TopicCollection,
     TopicPartition,
 )
@@ -16,7 +17,14 @@ from confluent_kafka.admin._listoffsets import EarliestSpec, LatestSpec
 from rowferry.config import Settings
 from rowferry.errors import Code, Transient
 from rowferry.flow.receive.ids import short_id
-from rowferry.kafka import ASK_SECONDS, Heard, admin_config, await_answer
+from rowferry.kafka import (
+    ASK_SECONDS,
+    Heard,
+    admin_config,
+    await_answer,
+    consumer_config,
+    translate,
+)
 from rowferry.model import Offset, Partition, TopicId
 
 Place = tuple[str, Partition]
@@ -26,6 +34,7 @@ class Topics:
     """Asks the cluster; any thread. Raises Transient, AccessDenied."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._heard = Heard()
         self._admin = AdminClient(admin_config(settings, {"error_cb": self._heard}))
         self._partitions: dict[str, list[int]] = {}
@@ -71,15 +80,23 @@ class Topics:
         return Offset(self._answer(asked[place], topic.topic).offset)
 
     def committed(self, group: str, places: Iterable[Place]) -> dict[Place, Offset]:
-        """The group's positions; -1 where it has none."""
-        wanted = [TopicPartition(topic, partition) for topic, partition in places]
-        asked = self._admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=ASK_SECONDS
-        )
-        answer = self._answer(asked[group], group)
+        """The group's positions; -1 where it has none.
+
+        Asked by a consumer that does not join: librdkafka 2.16's list_consumer_group_offsets()
+        crashes the process where the coordinator has moved or is loading.
+        """
+        own = {"group.id": group, "enable.auto.commit": False, "error_cb": self._heard}
+        asking = Consumer(consumer_config(self._settings, own))
+        try:
+            wanted = [TopicPartition(topic, partition) for topic, partition in places]
+            found = asking.committed(wanted, timeout=ASK_SECONDS)
+        except KafkaException as error:
+            raise translate(error, where=f"group {group}", heard=self._heard) from error
+        finally:
+            asking.close()
         return {
             (place.topic, Partition(place.partition)): Offset(max(-1, place.offset))
-            for place in answer.topic_partitions
+            for place in found
         }
 
     def _answer(self, future: "Future[Any]", where: str) -> Any:

@@ -9,6 +9,8 @@ import signal
 import time
 from collections import Counter
 
+from rowferry.errors import Code, ConfigError
+
 NAMES = (
     "send.read",
     "send.produce",
@@ -37,8 +39,9 @@ def _parse(text: str) -> dict[str, tuple[str, int]]:
         action, _, count = action.partition("@")
         known = action in ("kill", "stop", "raise") or action.startswith("sleep:")
         if name not in NAMES or not known:
-            raise ValueError(
-                f"ROWFERRY_FAILPOINTS: {item!r} is not name=kill|stop|raise|sleep:ms[@k]"
+            raise ConfigError(
+                Code.CONFIG,
+                f"ROWFERRY_FAILPOINTS: {item!r} is not name=kill|stop|raise|sleep:ms[@k]",
             )
         actions[name] = (action, int(count) if count else 0)
     return actions

@@ -11,17 +11,21 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from rowferry.config_tables import ColumnSettings, Mode, TableSettings
 from rowferry.declared import Names, TableNames, setting
 
+__all__ = [
+    "ColumnSettings",
+    "Delivery",
+    "Mode",
+    "Settings",
+    "TableSettings",
+    "Unreadables",
+    "environment_name",
+    "is_secret",
+    "sections",
+]
 FOREIGN_PREFIXES = ("postgres_", "kafka_", "schema_", "snowflake_")
-
-
-class Mode(StrEnum):
-    """How a table is read."""
-
-    INCREMENTAL = "incremental"
-    FULL = "full"
-    LOG = "log"
 
 
 class Delivery(StrEnum):
@@ -36,20 +40,6 @@ class Unreadables(StrEnum):
 
     STOP = "stop"
     DEAD_LETTER = "dead_letter"
-
-
-class TableSettings(BaseModel):
-    """What one table may set for itself, in `[table."schema.name"]` of rowferry.toml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mode: Mode | None = None
-    timestamp_column: str | None = None
-    filter: str | None = None
-    topic: str | None = None
-    subject: str | None = None
-    record_name: str | None = None
-    namespace: str | None = None
 
 
 class Settings(BaseModel):
@@ -121,6 +111,14 @@ class Settings(BaseModel):
     on_unreadable: Unreadables = setting(
         Unreadables.STOP, "What happens to a record or value that cannot be carried"
     )
+    numeric_special: Literal["stop", "null", "string"] = setting(
+        "stop", "NaN and ±Infinity in a numeric(p,s); string: all such columns are text"
+    )
+    arrays: Literal["stop", "text"] = setting(
+        "stop", "Arrays of another depth or lower bound than declared; text: all arrays are text"
+    )
+    mask_key: SecretStr | None = setting(None, "Key of columns that are masked with hmac")
+    mask_key_file: str | None = setting(None, "File with the key of masked columns, mode 600")
 
     # --- Capture
     poll_seconds: float = setting(0.1, "Time between polls", unit="s", ge=0.01, le=3600)
@@ -165,6 +163,9 @@ class Settings(BaseModel):
     metadata: Names = setting(
         ("_op", "_partition", "_offset", "_timestamp"),
         "Metadata fields of a line; also _schema_id, _key, _topic; field=name renames",
+    )
+    decimals: Literal["number", "string"] = setting(
+        "number", "Decimals of up to 38 digits in a line; longer ones are strings"
     )
     gzip_level: int = setting(1, "ISA-L compression level", ge=0, le=3)
     upload_threads: int = setting(4, "Uploads in flight", ge=1, le=64)

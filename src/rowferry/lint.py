@@ -24,7 +24,8 @@ def lint(settings: Settings, required: Collection[str]) -> list[str]:
     problems = [*_templates(settings)]
     if not problems:  # topics are known only then
         problems += [*_tables(settings), *_topics(settings)]
-    problems += [*_credentials(settings), *_metadata(settings), *_stage(settings, required)]
+    problems += [*_masks(settings), *_credentials(settings), *_metadata(settings)]
+    problems += _stage(settings, required)
     return problems
 
 
@@ -51,6 +52,18 @@ def _tables(settings: Settings) -> Iterator[str]:
     modes = {settings.mode, *(t.mode for t in settings.table.values())}
     if Mode.LOG in modes:
         yield "ROWFERRY_MODE: log is not in this version; incremental and full are"
+
+
+def _masks(settings: Settings) -> Iterator[str]:
+    for table, own in settings.table.items():
+        for name, column in own.columns.items():
+            place = f'[table."{table}".columns.{name}] in rowferry.toml'
+            if column.mask and column.truncate is not None:
+                yield f"{place}: mask and truncate exclude each other"
+            if column.drop and column.model_fields_set != {"drop"}:
+                yield f"{place}: what is dropped has no other settings"
+            if column.mask and not (settings.mask_key or settings.mask_key_file):
+                yield f"ROWFERRY_MASK_KEY_FILE: required for {place}, and not set"
 
 
 def _topics(settings: Settings) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType
 
 import pyarrow as pa
 
@@ -17,6 +17,25 @@ class Op(StrEnum):
     UPSERT = "u"
     DELETE = "d"
     TRUNCATE = "t"
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """How a column is carried, where that is not as its type says.
+
+    form: `double`, `string`, `timestamp-millis`, `decimal(p,s)`; required: NULL cannot be carried.
+    mask: digest for a keyed hash of its text, or how many characters are kept of it.
+    specials: NaN and ±Infinity of a decimal stop the table, are NULL, or make the column text.
+    arrays_as_text: arrays travel as PostgreSQL's text of them.
+    """
+
+    form: str = ""
+    name: str = ""
+    dropped: bool = False
+    required: bool = False
+    mask: Literal["digest"] | int | None = None
+    specials: Literal["stop", "null", "string"] = "stop"
+    arrays_as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +57,12 @@ class Column:
     dimensions: int = 0
     fields: tuple["Column", ...] = ()  # of a composite type
     comment: str | None = None
+    treatment: Treatment = Treatment()
+
+    @property
+    def carried_name(self) -> str:
+        """The name that it has in messages and lines."""
+        return self.treatment.name or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +81,17 @@ class Table:
         """`schema.table`, for people and for keys; never for SQL."""
         return f"{self.schema}.{self.name}"
 
+    @property
+    def carried(self) -> tuple[Column, ...]:
+        """The columns that messages have."""
+        return tuple(column for column in self.columns if not column.treatment.dropped)
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A columnar batch of one table: its columns in table order, Arrow types as in types.py.
+    """A columnar batch of one table: the carried columns, with the table's names for them.
+
+    They come in table order and in the Arrow types of their wires, masks still to be applied.
 
     ops is None where every row is an upsert, else a string array of Op values, one a row.
     """

@@ -189,6 +189,18 @@ def test_every_value_comes_back_from_its_line_unchanged(matrix: Matrix, pg_type:
 
 
 @pytest.mark.parametrize("pg_type", LITERALS)
+def test_text_is_that_of_the_types_output_function(matrix: Matrix, pg_type: str) -> None:
+    wire = wire_of(matrix.fill(pg_type, LITERALS[pg_type]))
+    if wire.as_text:
+        batch = CopyReader([wire]).read(matrix.copy(wire))
+        matrix.cursor.execute("SELECT format('%s', value) FROM matrix ORDER BY id")
+        texts = [text for (text,) in matrix.cursor.fetchall()]
+        assert [value or "" for value in batch.column(0).to_pylist()] == texts
+    else:
+        assert pa.types.is_nested(wire.arrow_type) or wire.cast in ("", "numeric")
+
+
+@pytest.mark.parametrize("pg_type", LITERALS)
 def test_every_type_has_an_avro_schema_that_parses(matrix: Matrix, pg_type: str) -> None:
     column = matrix.fill(pg_type, [])
     field = {"name": "value", "type": ["null", avro_of(column, "a.b")], "default": None}

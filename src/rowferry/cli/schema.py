@@ -19,13 +19,14 @@ def schema(
     """Print the Avro schemas of each table's values and keys, as send registers them."""
     from rowferry.flow.capture.catalog import read_table, split_name
     from rowferry.flow.capture.postgres import connected
+    from rowferry.flow.capture.treatments import treated
     from rowferry.flow.encode.schema import key_schema, value_schema
 
     settings = loaded.settings
     found: dict[str, Any] = {}
     with closing(connected(settings)) as session:
         for name in settings.tables:
-            table = read_table(session, *split_name(name), None)
+            table = treated(read_table(session, *split_name(name), None), settings)
             found[table.qualified] = {
                 "topic": settings.topic_of(name),
                 "value": value_schema(table, settings),

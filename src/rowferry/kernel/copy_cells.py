@@ -13,7 +13,7 @@ Flags = npt.NDArray[np.bool_]
 Octets = npt.NDArray[np.uint8]
 
 PADDING = 32  # bytes behind the last value, so that a fixed-width read at any cell stays inside
-_NULL = -1
+NULL_LENGTH = -1  # of a value that is NULL
 
 
 class Uncarriable(ValueError):
@@ -45,7 +45,7 @@ class Cells:
     @property
     def valid(self) -> Flags:
         """Which rows are not NULL."""
-        return np.not_equal(self.lengths, _NULL)
+        return np.not_equal(self.lengths, NULL_LENGTH)
 
     def fixed(self, dtype: str, offset: int = 0) -> npt.NDArray[Any]:
         """A big-endian number of each row, at an offset inside the value; noise where NULL."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rowferry.kernel.copy_cells import Cells, Flags, Ints, fixed_array, read_at
+from rowferry.kernel.copy_cells import NULL_LENGTH, Cells, Flags, Ints, fixed_array, read_at
 from rowferry.types import Wire
 
 _HEADER = 8
@@ -68,6 +68,11 @@ def numerics_of(cells: Cells) -> Numerics:
 def read_decimal(wire: Wire, cells: Cells) -> pa.Array:
     """Exact decimals; NaN, ±Infinity and values beyond precision or scale are refused."""
     numerics = numerics_of(cells)
+    specials = numerics.signs >= NAN
+    if wire.special_is_null and specials.any():
+        lengths = np.where(specials, NULL_LENGTH, cells.lengths)
+        cells = Cells(cells.column, cells.buffer, cells.starts, lengths)
+        numerics = numerics_of(cells)
     cells.refuse(numerics.signs >= NAN, "NaN or Infinity in a decimal")
     steps = _steps(numerics, wire.arrow_type.precision, wire.arrow_type.scale)
     if wire.arrow_type.precision <= _INT64_DIGITS:

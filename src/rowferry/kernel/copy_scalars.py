@@ -55,6 +55,9 @@ def read_timestamp(wire: Wire, cells: Cells) -> pa.Array:
     """Microseconds since 2000 → since 1970; the last 30 years that PostgreSQL has do not fit."""
     micros = _numbers(cells, ">i8")
     micros = _rebased(cells, micros, _MICROS_1970_TO_2000, _INT64)
+    if wire.arrow_type.unit == "ms":  # cut off, as the receivers of milliseconds expect it
+        infinite = (micros == _INT64.max) | (micros == _INT64.min)
+        micros = np.where(infinite, micros, micros // 1000)
     return fixed_array(wire.arrow_type, micros, cells.valid)
 
 

@@ -12,6 +12,7 @@ from rowferry.flow.capture.postgres import Session, connected
 from rowferry.flow.capture.source import Query, Which
 from rowferry.flow.capture.state import Identity
 from rowferry.flow.capture.statements import Statements
+from rowferry.flow.capture.treatments import treated
 from rowferry.flow.encode.schema import key_schema, value_schema
 from rowferry.flow.publish.topics import Topics
 from rowferry.model import Table
@@ -62,7 +63,7 @@ def _plan(
     mode = own.mode or settings.mode
     column = own.timestamp_column or settings.timestamp_column
     timestamp = column if mode is Mode.INCREMENTAL else None
-    table = read_table(session, *split_name(name), timestamp)
+    table = treated(read_table(session, *split_name(name), timestamp), settings)
     query = _poll_query(session, table, settings, mode)
     schema = value_schema(table, settings)
     subject = (own.subject or settings.subject).format(topic=topic)
@@ -78,7 +79,7 @@ def _plan(
         schema=schema,
         key=key_schema(table, settings) or "text",
         changes=registry.differences(subject, schema),
-        as_text=[c.name for c in table.columns if wire_of(c).as_text],
+        as_text=[c.name for c in table.carried if wire_of(c).as_text],
     )
 
 

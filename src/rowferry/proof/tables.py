@@ -20,12 +20,10 @@ from rowferry.proof.records import Shape
 
 _CELL_ERRORS = (ValueError, TypeError, KeyError, ArithmeticError)
 _FETCH_ROWS = 5000
-# money's own text has the locale's signs; an inet's leaves out the mask that its cast shows.
+# money's own text has the locale's signs
 _CASTS = {
     "money": sql.SQL("::numeric"),
     "money[]": sql.SQL("::numeric[]"),
-    "inet": sql.SQL("::text"),
-    "inet[]": sql.SQL("::text[]"),
 }
 _KEY_QUERY = """
     SELECT a.attname FROM pg_index i

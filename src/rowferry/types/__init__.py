@@ -18,6 +18,7 @@ from rowferry.types.wires import (
     Wire,
     avro_of,
     decimal_digits,
+    decimal_form,
     select_expression,
     wire_of,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "avro_name",
     "avro_of",
     "decimal_digits",
+    "decimal_form",
     "named",
     "original_name",
     "restored",

@@ -50,7 +50,8 @@ class Wire:
     """How a column, an array's element or a composite's field is read.
 
     cast: the type it is selected as, "" for its own. depth: an array's declared dimensions.
-    ±infinity stays the greatest and least integer of the Arrow type; the unit of time is µs.
+    ±infinity stays the greatest and least integer of the Arrow type, whose unit is µs or ms.
+    special_is_null: NaN and ±Infinity, which a decimal cannot hold, are read as NULL.
     """
 
     name: str
@@ -60,11 +61,12 @@ class Wire:
     element: "Wire | None" = None
     fields: tuple["Wire", ...] = ()
     depth: int = 0
+    special_is_null: bool = False
 
     @property
     def as_text(self) -> bool:
         """Whether the column travels as PostgreSQL's own text form."""
-        return self.cast == "text"
+        return self.cast in ("text", _INET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +106,27 @@ _SCALARS: dict[int, _Scalar] = {
 }  # by oid, as pg_type.dat fixes them
 
 _NUMERIC, _MONEY = 1700, 790
+_INET_OID = 869
+_INET = "inet as its output function has it"  # a cast to text shows the mask of single hosts, too
+_TEXTS = (19, 25, 114, 142, 1042, 1043)  # types whose binary form is their text
 _MONEY_DIGITS = (19, 2)
+_TIMESTAMPTZ = 1184
 _HSTORE = re.compile(r'(?:.*\.)?"?hstore"?')
 
 
 def wire_of(column: Column) -> Wire:
     """How the column is read; a type without a reader of its own travels as text."""
+    treatment = column.treatment
+    is_text = treatment.form == "string" or treatment.mask is not None
+    if is_text or (column.element_oid and treatment.arrays_as_text):
+        return _text(column)
     if column.element_oid:
         return _array(column)
     if column.fields:
         return _composite(column)
     if _HSTORE.fullmatch(column.pg_type):
         return Wire(column.name, Kind.HSTORE, pa.map_(pa.utf8(), pa.utf8()))
-    return _scalar(column.name, column.base_oid, column.base_mod)
+    return _formed(column) if treatment.form else _scalar(column)
 
 
 def select_expression(wire: Wire, sql: str) -> str:
@@ -125,6 +135,10 @@ def select_expression(wire: Wire, sql: str) -> str:
     `"price"` → `"price"`, `"span"` → `"span"::text`; a composite whose fields need a cast is
     taken apart and put together again, NULL kept apart from a row of NULLs.
     """
+    if wire.cast == _INET:  # what abbrev() gives for an inet
+        return f"abbrev({sql})"
+    if wire.cast == f"{_INET}[]":
+        return f"{sql}::text::text[]"
     if wire.cast:
         return f"{sql}::{wire.cast}"
     if wire.kind is Kind.COMPOSITE and _casts(wire):
@@ -158,16 +172,54 @@ def decimal_digits(type_mod: int) -> tuple[int, int] | None:
     return (precision, scale) if fits else None
 
 
-def _scalar(name: str, oid: int, type_mod: int) -> Wire:
+def _scalar(column: Column) -> Wire:
+    name, oid = column.name, column.base_oid
     if oid == _NUMERIC:
-        digits = decimal_digits(type_mod)
-        return Wire(name, Kind.NUMERIC, _decimal(*digits) if digits else pa.utf8())
+        digits = decimal_digits(column.base_mod)
+        specials = column.treatment.specials
+        if digits is None or specials == "string":
+            return Wire(name, Kind.NUMERIC, pa.utf8())
+        return Wire(name, Kind.NUMERIC, _decimal(*digits), special_is_null=specials == "null")
     if oid == _MONEY:  # the binary form does not say how many of its digits are a fraction
         return Wire(name, Kind.NUMERIC, _decimal(*_MONEY_DIGITS), cast="numeric")
     scalar = _SCALARS.get(oid)
     if scalar is None:
-        return Wire(name, Kind.TEXT, pa.utf8(), cast="text")
+        return _text(column)
     return Wire(name, scalar.kind, scalar.arrow_type)
+
+
+def _text(column: Column) -> Wire:
+    """The column as text, in the form that its type's output function gives."""
+    is_array = bool(column.element_oid)
+    if column.base_oid in _TEXTS and not is_array:
+        return Wire(column.name, Kind.TEXT, pa.utf8())
+    is_inet = column.base_oid == _INET_OID and not is_array
+    return Wire(column.name, Kind.TEXT, pa.utf8(), cast=_INET if is_inet else "text")
+
+
+def _formed(column: Column) -> Wire:
+    """The column in the form that the settings want for it; they are of a type that has it."""
+    name, form = column.name, column.treatment.form
+    if form == "double":
+        return Wire(name, Kind.FLOAT64, pa.float64(), cast="double precision")
+    if form == "timestamp-millis":
+        zoned = column.base_oid == _TIMESTAMPTZ
+        return Wire(name, Kind.TIMESTAMP, pa.timestamp("ms", "UTC" if zoned else None))
+    digits = decimal_form(form)
+    if digits is None:
+        raise ValueError(f"no form of a column: {form}")
+    cast = "" if column.base_oid == _NUMERIC else "numeric"
+    is_null = column.treatment.specials == "null"
+    return Wire(name, Kind.NUMERIC, _decimal(*digits), cast, special_is_null=is_null)
+
+
+def decimal_form(form: str) -> tuple[int, int] | None:
+    """Precision and scale of the form `decimal(p,s)`; None for what is none."""
+    found = re.fullmatch(r"decimal\((\d+),(\d+)\)", form)
+    if found is None:
+        return None
+    precision, scale = int(found[1]), int(found[2])
+    return (precision, scale) if 0 < precision <= MOST_DIGITS and scale <= precision else None
 
 
 def _decimal(precision: int, scale: int) -> pa.DataType:
@@ -241,3 +293,5 @@ def _record(wire: Wire, namespace: str) -> dict[str, Any]:
 
 _AVRO = {(scalar.kind, scalar.arrow_type): scalar.avro for scalar in _SCALARS.values()}
 _AVRO[Kind.NUMERIC, pa.utf8()] = "string"
+_AVRO[Kind.TIMESTAMP, pa.timestamp("ms")] = _logical("long", "local-timestamp-millis")
+_AVRO[Kind.TIMESTAMP, pa.timestamp("ms", "UTC")] = _logical("long", "timestamp-millis")

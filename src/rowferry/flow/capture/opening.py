@@ -8,6 +8,7 @@ from rowferry.flow.capture.poll import PostgresSource
 from rowferry.flow.capture.postgres import Session, connected
 from rowferry.flow.capture.source import Connected
 from rowferry.flow.capture.state import Server
+from rowferry.flow.capture.treatments import treated
 from rowferry.model import Table
 
 LEAST_VERSION = 130_000
@@ -79,6 +80,7 @@ def _table(session: Session, settings: Settings, text: str) -> Table:
         )
     timestamp = own.timestamp_column or settings.timestamp_column
     table = read_table(session, schema, name, None if mode is Mode.FULL else timestamp)
+    table = treated(table, settings)
     condition = own.filter or settings.filter
     if condition:
         checked_filter(session, table, condition, mode)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rowferry.config import Settings
-from rowferry.errors import NeedsPerson, Transient
+from rowferry.errors import Code, NeedsPerson, Transient, Unreadable
 from rowferry.flow.capture import statements
 from rowferry.flow.capture.catalog import read_table
 from rowferry.flow.capture.postgres import LockNotAvailable, Session, Undefined
@@ -25,9 +25,11 @@ from rowferry.flow.capture.source import (
 )
 from rowferry.flow.capture.state import Identity
 from rowferry.flow.capture.statements import Statements
+from rowferry.flow.capture.treatments import treated
 from rowferry.flow.capture.window import Clock, Sample, Snapshot
 from rowferry.flow.capture.xids import Int64s
 from rowferry.kernel.copy import CopyReader
+from rowferry.kernel.copy_cells import Uncarriable
 from rowferry.model import Table
 
 _TRAILER = b"\xff\xff"
@@ -120,7 +122,7 @@ class PostgresSource:
             source = None if query.leaf is None else self._leaf(query.leaf)
             self._session.copy(known.statements.read(query, limit + 1, source), rows.append)
             self._recognise(query)
-        batch = CopyReader(wires).read(rows.chunks(limit))
+        batch = _carried(CopyReader(wires), rows.chunks(limit), name)
         is_complete = rows.count <= limit and not rows.is_cut
         if batch.num_rows:
             self._row_bytes[name] = max(1.0, rows.size / batch.num_rows)
@@ -182,6 +184,7 @@ class PostgresSource:
         known = self._known[table.qualified]
         if (known.oid, known.fingerprint) != (oid, fingerprint):
             again = read_table(self._session, table.schema, table.name, table.timestamp_column)
+            again = treated(again, self._settings)
             self._known[table.qualified] = known = self._known_as(again, fingerprint)
             self._leaf_names.clear()
         return Look(known.table, _identity(oid, leaves))
@@ -261,6 +264,21 @@ def _reading(table: Table) -> Iterator[None]:
     except NeedsPerson as error:
         error.where = table.qualified
         raise
+
+
+def _carried(reader: CopyReader, chunks: list[bytes], table: str) -> pa.RecordBatch:
+    try:
+        return reader.read(chunks)
+    except Uncarriable as error:
+        count = len(error.rows)
+        raise Unreadable(
+            Code.UNCARRIABLE,
+            f"{count} value{'s' if count != 1 else ''} of column {error.column!r} cannot be"
+            f" carried: {error.reason}",
+            where=table,
+            advice="correct the rows, or leave them out with ROWFERRY_FILTER; see ROWFERRY_ARRAYS,"
+            " ROWFERRY_NUMERIC_SPECIAL and, for a column of its own form, docs/types.md",
+        ) from error
 
 
 def _identity(oid: int, leaves: dict[str, int]) -> Identity:

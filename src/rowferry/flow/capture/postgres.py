@@ -10,7 +10,15 @@ import psycopg2.errorcodes
 from psycopg2 import extensions
 
 from rowferry.config import Settings
-from rowferry.errors import AccessDenied, Code, ConfigError, NeedsPerson, RowferryError, Transient
+from rowferry.errors import (
+    AccessDenied,
+    Code,
+    ConfigError,
+    NeedsPerson,
+    RowferryError,
+    Transient,
+    Unreadable,
+)
 from rowferry.types import TEXT_SETTINGS
 
 CONNECT_TIMEOUT_SECONDS = 10
@@ -159,6 +167,18 @@ def meaning(error: Exception, where: str) -> RowferryError:
     if state == "42501" or state.startswith("28"):
         advice = "GRANT SELECT on the table, and USAGE on its schema, to POSTGRES_USER"
         return AccessDenied(Code.PG_AUTH, what, where=where, advice=advice)
+    return _of_the_table(state, what, where)
+
+
+def _of_the_table(state: str, what: str, where: str) -> NeedsPerson:
+    """An error that its rows, or the filter, are the cause of."""
+    if state in ("22021", "22P05"):
+        return Unreadable(
+            Code.UNCARRIABLE,
+            "a text is not of the database's encoding, or has a character that UTF-8 has not",
+            where=where,
+            advice="correct the rows, or leave them out with ROWFERRY_FILTER",
+        )
     return ConfigError(Code.CONFIG, what, where=where, advice="see ROWFERRY_FILTER and the table")
 
 

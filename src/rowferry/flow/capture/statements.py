@@ -36,7 +36,7 @@ class Statements:
     def __init__(self, table: Table, condition: str | None, zone: str | None) -> None:
         self.table = table
         columns = {c.name: c for c in table.columns}
-        self.wires = tuple(wire_of(column) for column in table.columns)
+        self.wires = tuple(wire_of(column) for column in table.carried)
         self._columns = columns
         self._select = [select_expression(wire, quoted(wire.name)) for wire in self.wires]
         self._condition = f" AND ({condition})" if condition else ""

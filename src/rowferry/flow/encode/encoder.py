@@ -1,7 +1,7 @@
 """Rows → framed Avro messages, by schemas that the registry knows."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, DataAtRisk, Unreadable
 from rowferry.flow.encode.contract import NOTE
+from rowferry.flow.encode.masks import Masks
 from rowferry.flow.encode.schema import key_schema, value_schema
 from rowferry.kernel.avro import AvroCodec, SchemaRefused, UnwritableError
 from rowferry.model import Messages, Op, ProgressRecord, Rows, SchemaId, Table
@@ -46,6 +47,7 @@ class AvroEncoder:
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self._settings, self._registry = settings, registry
+        self._masks = Masks(settings)
         self._prepared: dict[str, _Prepared] = {}
         self._used: dict[str, Fingerprints] = {}
         self._noted: dict[str, Fingerprints] = {}
@@ -99,7 +101,8 @@ class AvroEncoder:
             self._frame(table)
             prepared = self._prepared[table.qualified]
         try:
-            return _messages(prepared, rows)
+            masked = self._masks.masked(table, rows.batch)
+            return _messages(prepared, replace(rows, batch=masked))
         except UnwritableError as error:
             raise Unreadable(
                 Code.UNCARRIABLE,

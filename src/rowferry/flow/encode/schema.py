@@ -16,10 +16,11 @@ def value_schema(table: Table, settings: Settings) -> dict[str, Any]:
     _refuse_metadata_names(table, settings)
     record, namespace = record_name_of(table, settings)
     inside = f"{namespace}.{avro_name(record)}"
-    fields = [_field(column, inside) for column in table.columns]
-    return named(
-        record, type="record", namespace=namespace, fields=fields, **{KEY_PROPERTY: list(table.key)}
-    )
+    fields = [_field(column, inside) for column in table.carried]
+    schema = named(record, type="record", namespace=namespace, fields=fields)
+    if settings.of(table.qualified).properties:
+        schema[KEY_PROPERTY] = [column.carried_name for column in _key(table)]
+    return schema
 
 
 def key_schema(table: Table, settings: Settings) -> dict[str, Any] | None:
@@ -27,8 +28,7 @@ def key_schema(table: Table, settings: Settings) -> dict[str, Any] | None:
 
     Raises ConfigError where the settings want text and the key has several columns.
     """
-    columns = {column.name: column for column in table.columns}
-    key = [columns[name] for name in table.key]
+    key = _key(table)
     is_text = len(key) == 1 and wire_of(key[0]).kind is Kind.TEXT
     if settings.key_format == "text" and len(key) > 1:
         raise ConfigError(
@@ -41,7 +41,7 @@ def key_schema(table: Table, settings: Settings) -> dict[str, Any] | None:
         return None
     record, namespace = record_name_of(table, settings)
     inside = f"{namespace}.{avro_name(record)}Key"
-    fields = [named(column.name, type=avro_of(column, inside)) for column in key]
+    fields = [named(column.carried_name, type=avro_of(column, inside)) for column in key]
     return named(f"{record}Key", type="record", namespace=namespace, fields=fields)
 
 
@@ -54,17 +54,23 @@ def record_name_of(table: Table, settings: Settings) -> tuple[str, str]:
     return record, namespace
 
 
+def _key(table: Table) -> list[Column]:
+    columns = {column.name: column for column in table.columns}
+    return [columns[name] for name in table.key]
+
+
 def _field(column: Column, namespace: str) -> dict[str, Any]:
+    name, wire = column.carried_name, wire_of(column)
     avro = avro_of(column, namespace)
     doc = {"doc": column.comment} if column.comment else {}
-    if column.nullable:
-        return named(column.name, type=["null", avro], default=None, **doc)
-    return named(column.name, type=avro, **doc)
+    if (column.nullable or wire.special_is_null) and not column.treatment.required:
+        return named(name, type=["null", avro], default=None, **doc)
+    return named(name, type=avro, **doc)
 
 
 def _refuse_metadata_names(table: Table, settings: Settings) -> None:
     metadata = {item.rpartition("=")[2].strip() for item in settings.metadata}
-    taken = [column.name for column in table.columns if column.name in metadata]
+    taken = [c.carried_name for c in table.carried if c.carried_name in metadata]
     if taken:
         raise ConfigError(
             Code.CONFIG,

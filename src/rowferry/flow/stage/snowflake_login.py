@@ -1,12 +1,10 @@
 """Settings → the connector's parameters, for each kind of login, with a deadline on everything."""
 
-import os
-import stat
-from pathlib import Path
 from typing import Any
 
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError
+from rowferry.private_files import private_text
 
 LOGIN_SECONDS = 30
 SOCKET_SECONDS = 30
@@ -87,31 +85,13 @@ def _password(settings: Settings) -> str:
 def _token(settings: Settings) -> str | None:
     if settings.snowflake_token_file is None:
         return None
-    return _private_text(settings.snowflake_token_file, "SNOWFLAKE_TOKEN_FILE").strip()
+    return private_text(settings.snowflake_token_file, "SNOWFLAKE_TOKEN_FILE").strip()
 
 
 def _key(settings: Settings) -> dict[str, Any]:
     if settings.snowflake_private_key_file is None:
         raise ConfigError(Code.CONFIG, "SNOWFLAKE_PRIVATE_KEY_FILE: required for SNOWFLAKE_JWT")
-    _private_text(settings.snowflake_private_key_file, "SNOWFLAKE_PRIVATE_KEY_FILE")
+    private_text(settings.snowflake_private_key_file, "SNOWFLAKE_PRIVATE_KEY_FILE")
     passphrase = settings.snowflake_private_key_passphrase
     secret = {} if passphrase is None else {"private_key_file_pwd": passphrase.get_secret_value()}
     return {"private_key_file": settings.snowflake_private_key_file, **secret}
-
-
-def _private_text(name: str, setting: str) -> str:
-    """The file's text; refused where others may read or write it, asked of the open file."""
-    try:
-        descriptor = os.open(Path(name).expanduser(), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise ConfigError(
-                    Code.CONFIG, f"{setting}: others may use the file", advice=f"chmod 600 {name}"
-                )
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ConfigError(
-            Code.CONFIG, f"{setting}: cannot be read: {reason}", where=name
-        ) from error

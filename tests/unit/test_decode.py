@@ -1,0 +1,176 @@
+"""Records become columns, and columns lines, by the writer's schema and in offset order."""
+
+import io
+import json
+from typing import Any
+
+import fastavro
+import pyarrow as pa
+import pytest
+
+from rowferry.errors import Code, ConfigError, Transient
+from rowferry.flow.receive.decode import UNFRAMED, UNFRAMED_KEY, UNKNOWN_SCHEMA, Decoder
+from rowferry.flow.stage.lines import line_format
+from rowferry.model import Offset, Partition, RawRecords, SchemaId
+
+PLAIN: dict[str, Any] = {
+    "type": "record",
+    "name": "Order",
+    "rowferry.key": ["id"],
+    "fields": [
+        {"name": "id", "type": "string"},
+        {"name": "unit_x20_price", "type": ["null", "long"], "rowferry.name": "unit price"},
+    ],
+}
+WIDER = {**PLAIN, "fields": [*PLAIN["fields"], {"name": "more", "type": "int"}]}
+KEY: dict[str, Any] = {
+    "type": "record",
+    "name": "OrderKey",
+    "fields": [{"name": "id", "type": "long"}, {"name": "line", "type": "int"}],
+}
+RECURSIVE = {
+    "type": "record",
+    "name": "Loop",
+    "fields": [{"name": "next", "type": ["null", "Loop"]}],
+}
+
+
+class Schemas:
+    """A registry in memory that counts what it is asked."""
+
+    def __init__(self) -> None:
+        self.known = {1: PLAIN, 2: WIDER, 3: KEY, 4: RECURSIVE}
+        self.asked: list[int] = []
+        self.is_down = False
+
+    def by_id(self, schema_id: SchemaId) -> str | None:
+        self.asked.append(schema_id)
+        if self.is_down:
+            raise Transient(Code.SR_DOWN, "down")
+        found = self.known.get(schema_id)
+        return None if found is None else json.dumps(found)
+
+    def latest(self, topic: str) -> str | None:
+        return json.dumps(PLAIN) if topic == "orders" else None
+
+
+def framed(schema_id: int, schema: dict[str, Any], row: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(dict(schema)), row)
+    return b"\0" + schema_id.to_bytes(4) + out.getvalue()
+
+
+def row(number: int) -> bytes:
+    return framed(1, PLAIN, {"id": f"o{number}", "unit_x20_price": number or None})
+
+
+def records(*pairs: tuple[bytes | None, bytes | None], topic: str = "orders") -> RawRecords:
+    """Records at every third offset from 10."""
+    offsets = [10 + 3 * index for index in range(len(pairs))]
+    return RawRecords(
+        topic,
+        Partition(2),
+        [key for key, _ in pairs],
+        [value for _, value in pairs],
+        pa.array(offsets, pa.int64()),
+        pa.array([1_700_000_000_123 + index for index in range(len(pairs))], pa.int64()),
+        Offset(offsets[-1] + 1 if offsets else 0),
+    )
+
+
+def lines_of(raw: RawRecords, *metadata: str) -> list[dict[str, Any]]:
+    readable = Decoder(Schemas()).decode(raw)
+    assert readable.bad == {}
+    lines = line_format(metadata or ("_op", "_partition", "_offset")).encode(readable.groups)
+    assert bytes(lines.between(0, len(lines.offsets))) == bytes(lines.data)
+    return [
+        json.loads(bytes(lines.between(index, index + 1))) for index in range(len(lines.offsets))
+    ]
+
+
+def test_rows_have_the_columns_names_that_postgresql_has() -> None:
+    assert lines_of(records((b"o0", row(0)), (b"o1", row(1)))) == [
+        {"id": "o0", "unit price": None, "_op": "u", "_partition": 2, "_offset": 10},
+        {"id": "o1", "unit price": 1, "_op": "u", "_partition": 2, "_offset": 13},
+    ]
+
+
+def test_schemas_tombstones_and_markers_keep_the_order_of_their_offsets() -> None:
+    wide = framed(2, WIDER, {"id": "w", "unit_x20_price": 5, "more": 7})
+    key = framed(3, KEY, {"id": 8, "line": 1})
+    raw = records((b"o0", row(0)), (b"w", wide), (b"o9", None), (b"o1", row(1)), (None, None))
+    found = lines_of(raw)
+    assert [line["_offset"] for line in found] == [10, 13, 16, 19, 22]
+    assert [line["_op"] for line in found] == ["u", "u", "d", "u", "t"]
+    assert found[1]["more"] == 7
+    assert found[2] == {"id": "o9", "_op": "d", "_partition": 2, "_offset": 16}
+    assert found[4] == {"_op": "t", "_partition": 2, "_offset": 22}
+    [deleted] = lines_of(records((key, None)))
+    assert deleted == {"id": 8, "line": 1, "_op": "d", "_partition": 2, "_offset": 10}
+
+
+def test_metadata_is_chosen_renamed_and_told_exactly() -> None:
+    chosen = ("_offset=at", "_timestamp", "_schema_id", "_key", "_topic")
+    [first, second] = lines_of(records((b"o0", row(0)), (b"\0\1", row(1))), *chosen)
+    assert list(first) == ["id", "unit price", "at", "_timestamp", "_schema_id", "_key", "_topic"]
+    assert first["_timestamp"] == "2023-11-14T22:13:20.123000Z"
+    assert (first["_schema_id"], first["_key"], first["_topic"]) == (1, "o0", "orders")
+    assert second["_key"] == "AAE="
+    [gone] = lines_of(records((b"o9", None)), "_schema_id", "_op")
+    assert gone == {"id": "o9", "_schema_id": None, "_op": "d"}
+
+
+def test_a_column_with_the_name_of_a_field_is_told_with_the_way_out() -> None:
+    readable = Decoder(Schemas()).decode(records((b"o0", row(0))))
+    with pytest.raises(ConfigError, match="_op=another_name"):
+        line_format(("_op=id",)).encode(readable.groups)
+
+
+def test_the_format_tells_itself_apart() -> None:
+    assert line_format(("_op",)).fingerprint == line_format(("_op",)).fingerprint
+    assert line_format(("_op",)).fingerprint != line_format(("_op=op",)).fingerprint
+
+
+def test_what_cannot_be_read_is_told_by_its_index_and_the_others_arrive() -> None:
+    raw = records(
+        (b"a", row(1)),
+        (b"b", b"odd"),
+        (b"c", b"\0\0\0\0\x63" + b"x"),
+        (b"d", b"\0\0\0\0\4\0"),
+        (b"e", row(2)[:-1]),
+        (b"f", row(3)),
+        (b"\xff", None),
+    )
+    readable = Decoder(Schemas()).decode(raw)
+    [group] = readable.groups
+    assert group.offsets.to_pylist() == [10, 25]
+    assert group.keys == [b"a", b"f"]
+    assert readable.bad.pop(3).endswith("recursive")
+    assert readable.bad.pop(4) == "truncated"
+    assert readable.bad == {1: UNFRAMED, 2: UNKNOWN_SCHEMA, 6: UNFRAMED_KEY}
+
+
+def test_a_registry_that_is_down_costs_no_record_and_an_unknown_id_is_asked_again() -> None:
+    schemas = Schemas()
+    decoder = Decoder(schemas)
+    raw = records((b"a", row(1)), (b"b", b"\0\0\0\0\x63"))
+    schemas.is_down = True
+    with pytest.raises(Transient):
+        decoder.decode(raw)
+    schemas.is_down = False
+    assert decoder.decode(raw).bad == {1: UNKNOWN_SCHEMA}
+    schemas.known[99] = {"type": "record", "name": "Empty", "fields": []}
+    assert decoder.decode(raw).bad == {}
+    decoder.decode(raw)
+    assert schemas.asked == [1, 1, 99, 99], "what is compiled is kept"
+
+
+def test_tombstones_of_topics_that_others_write_have_a_key() -> None:
+    assert lines_of(records((b"k", None), topic="theirs"))[0]["key"] == "k"
+
+
+def test_nothing_gives_no_lines() -> None:
+    readable = Decoder(Schemas()).decode(records())
+    lines = line_format(("_op",)).encode(readable.groups)
+    assert len(lines.offsets) == 0
+    assert bytes(lines.data) == b""

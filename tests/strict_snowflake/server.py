@@ -127,6 +127,11 @@ class StrictSnowflake:
         """Every attempt to log in, in order."""
         return list(self.sessions.logins)
 
+    @property
+    def locked_tables(self) -> frozenset[str]:
+        """DATABASE.SCHEMA.TABLE of what open transactions have locked."""
+        return self._tables.locked()
+
     def create_stage(
         self, name: str, encryption: Encryption = Encryption.FULL, *, owner: str = ROLE
     ) -> Stage:

@@ -74,6 +74,10 @@ class Tables:
                 return answer
             return self.guarded(transaction, lambda: execute(transaction, sql, bindings))
 
+    def locked(self) -> frozenset[str]:
+        """DATABASE.SCHEMA.TABLE of what open transactions have locked."""
+        return self._locks.held()
+
     def of(self, session: Session) -> Transaction:
         """The session's place among the tables."""
         with self._lock:

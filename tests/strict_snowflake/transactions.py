@@ -67,6 +67,11 @@ class Locks:
                 self._changed.wait(LOOK_AGAIN_SECONDS)
             self._holders[table] = asker
 
+    def held(self) -> frozenset[str]:
+        """The tables that somebody has locked."""
+        with self._changed:
+            return frozenset(self._holders)
+
     def release(self, holder: Transaction) -> None:
         """Give back all that a transaction holds."""
         with self._changed:

@@ -95,6 +95,74 @@ def test_rows_have_the_columns_names_that_postgresql_has() -> None:
     ]
 
 
+def test_names_inside_composites_and_long_decimals_are_as_people_know_them() -> None:
+    # GIVEN a composite with a name that Avro does not allow, and decimals of a hundred digits
+    long = {"type": "bytes", "logicalType": "decimal", "precision": 6000, "scale": 2}
+    place = {
+        "type": "record",
+        "name": "Place",
+        "fields": [
+            {"name": "the_x20_name", "type": ["null", "string"], "rowferry.name": "the name"},
+            {"name": "worth", "type": ["null", long]},
+        ],
+    }
+    types = {"place": place, "worth": ["null", long], "worths": {"type": "array", "items": long}}
+    types["named"] = {"type": "map", "values": ["null", long]}
+    schema = {
+        "type": "record",
+        "name": "Order",
+        "fields": [{"name": name, "type": kind} for name, kind in types.items()],
+    }
+    most = (10**6000 - 1).to_bytes(2492, "big", signed=True)
+    plain = json.loads(json.dumps(schema).replace("decimal", "none"))
+    row = {
+        "place": {"the_x20_name": "x", "worth": b"\xff"},
+        "worth": most,
+        "worths": [b"\x05", b"\xfe\x0c"],
+        "named": {"a": None, "b": b"\x64"},
+    }
+    nulls = {**row, "place": {"the_x20_name": None, "worth": None}, "worth": None, "worths": []}
+    schemas = Schemas()
+    schemas.known[9] = schema
+    for copies in (1, 100):  # few rows and many
+        values = [framed(9, plain, row), framed(9, plain, nulls)] * copies
+        readable = Decoder(schemas).decode(records(*((b"k", value) for value in values)))
+        assert readable.bad == {}
+        # WHEN
+        lines = line_format(("_op",)).encode(readable.groups)
+        # THEN lines have the names, and the digits
+        for index in range(0, 2 * copies, 2):
+            assert json.loads(bytes(lines.between(index, index + 1))) == {
+                "place": {"the name": "x", "worth": "-0.01"},
+                "worth": "9" * 5998 + ".99",
+                "worths": ["0.05", "-5.00"],
+                "named": {"a": None, "b": "1.00"},
+                "_op": "u",
+            }
+            again = json.loads(bytes(lines.between(index + 1, index + 2)))
+            assert (again["place"], again["worth"]) == ({"the name": None, "worth": None}, None)
+
+
+def test_decimals_are_strings_where_the_settings_say_so() -> None:
+    kind = {"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}
+    schema = {"type": "record", "name": "O", "fields": [{"name": "price", "type": kind}]}
+    schemas = Schemas()
+    schemas.known[9] = schema
+    raw = records(
+        (
+            b"k",
+            framed(
+                9, {**schema, "fields": [{"name": "price", "type": "bytes"}]}, {"price": b"\x64"}
+            ),
+        )
+    )
+    readable = Decoder(schemas).decode(raw)
+    numbers, strings = line_format(("_op",)), line_format(("_op",), "string")
+    assert bytes(numbers.encode(readable.groups).data) == b'{"price":1.00,"_op":"u"}\n'
+    assert bytes(strings.encode(readable.groups).data) == b'{"price":"1.00","_op":"u"}\n'
+    assert numbers.fingerprint != strings.fingerprint
+
+
 def test_schemas_tombstones_and_markers_keep_the_order_of_their_offsets() -> None:
     wide = framed(2, WIDER, {"id": "w", "unit_x20_price": 5, "more": 7})
     key = framed(3, KEY, {"id": 8, "line": 1})

@@ -90,9 +90,9 @@ def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
     topics = Topics(settings)
     names = settings.received_topics
     topics.ids(names)
-    goal = Goal(topics, names, settings.group, settings.session_seconds) if once else None
+    goal = Goal(topics, names, settings.group) if once else None
     registry = Registry(settings)
-    format_ = line_format(settings.metadata)
+    format_ = line_format(settings.metadata, settings.decimals)
     dead_letters = (
         DeadLetters(settings) if settings.on_unreadable is Unreadables.DEAD_LETTER else None
     )

@@ -35,11 +35,14 @@ def restored(batch: pa.RecordBatch, schema: Mapping[str, Any]) -> pa.RecordBatch
     schema: the record that the batch was decoded with. Nothing is copied.
     """
     fields = schema["fields"]
-    columns = [
-        array.view(kind) if (kind := _restored_type(array.type, field["type"])) else array
-        for array, field in zip(batch.columns, fields, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, [original_name(field) for field in fields])
+    if not fields:
+        return batch
+    columns, renamed = [], []
+    for array, known, field in zip(batch.columns, batch.schema, fields, strict=True):
+        kind = _restored_type(known.type, field["type"])
+        columns.append(array.view(kind) if kind else array)
+        renamed.append(known.with_name(original_name(field)).with_type(kind or known.type))
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(renamed))
 
 
 def _restored_type(kind: pa.DataType, avro: Any) -> pa.DataType | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow as pa
 from rowferry.flow.receive.batches import NO_SCHEMA, Numbers
 from rowferry.kernel.avro import AvroCodec, SchemaRefused, frame_ids
 from rowferry.model import DecodedRecords, Op, RawRecords, SchemaId
-from rowferry.types import KEY_PROPERTY, original_name
+from rowferry.types import KEY_PROPERTY, restored
 
 UNFRAMED = "no magic byte, or under 5 bytes"
 UNKNOWN_SCHEMA = "schema id unknown to the registry"
@@ -43,7 +43,7 @@ class _Schema:
     def __init__(self, text: str | None) -> None:
         self.refused = UNKNOWN_SCHEMA
         self.codec: AvroCodec | None = None
-        self.names: list[str] = []
+        self.record: dict[str, Any] | None = None
         if text is None:
             return
         try:
@@ -51,16 +51,17 @@ class _Schema:
         except SchemaRefused as refused:
             self.refused = str(refused)
             return
-        parsed = json.loads(text) if text.lstrip().startswith(("{", "[")) else {}
-        fields = parsed.get("fields") if isinstance(parsed, dict) else None
-        names = [original_name(field) for field in fields or ()]
-        self.names = names or self.codec.arrow_schema.names
+        parsed = json.loads(text) if text.lstrip().startswith("{") else {}
+        if parsed.get("type") in ("record", "error"):
+            self.record = parsed
 
     def decode(self, messages: Sequence[bytes]) -> tuple[pa.RecordBatch | None, dict[int, str]]:
         if self.codec is None:
             return None, dict.fromkeys(range(len(messages)), self.refused)
         decoded = self.codec.decode(messages)
-        return decoded.batch.rename_columns(self.names), decoded.bad
+        if self.record is None:
+            return decoded.batch, decoded.bad
+        return restored(decoded.batch, self.record), decoded.bad
 
 
 class Decoder:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from rowferry.errors import Code, ConfigError
 from rowferry.kernel.lines import encode_lines
+from rowferry.kernel.lines_values import Decimals
 from rowferry.model import DecodedRecords
 
 Numbers = npt.NDArray[np.int64]
@@ -37,14 +38,18 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class LineFormat:
-    """What is added to a row: pairs of metadata field and its name in the line."""
+    """What is added to a row: pairs of metadata field and its name in the line.
+
+    decimals: whether those of up to 38 digits are numbers or strings.
+    """
 
     fields: tuple[tuple[str, str], ...]
+    decimals: Decimals = "number"
 
     @property
     def fingerprint(self) -> str:
         """Changes with whatever changes the bytes of the same records, for the register."""
-        text = repr((_VERSION, self.fields))
+        text = repr((_VERSION, self.fields, *([self.decimals] * (self.decimals != "number"))))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def encode(self, groups: Sequence[DecodedRecords]) -> Lines:
@@ -68,10 +73,11 @@ class LineFormat:
                 advice=f"rename the field: {source}=another_name in ROWFERRY_METADATA",
             )
         added = [_METADATA[field](group) for field, _ in self.fields]
+        told = [pa.field(name, array.type) for name, array in zip(names, added, strict=True)]
         batch = pa.RecordBatch.from_arrays(
-            [*group.batch.columns, *added], names=[*group.batch.schema.names, *names]
+            [*group.batch.columns, *added], schema=pa.schema([*group.batch.schema, *told])
         )
-        data, bounds = encode_lines(batch)
+        data, bounds = encode_lines(batch, decimals=self.decimals)
         count = batch.num_rows
         return Lines(
             memoryview(data).cast("B"),
@@ -81,10 +87,10 @@ class LineFormat:
         )
 
 
-def line_format(metadata: Sequence[str]) -> LineFormat:
-    """The format that the METADATA setting asks for: `field` or `field=name`."""
+def line_format(metadata: Sequence[str], decimals: Decimals = "number") -> LineFormat:
+    """The format that the settings METADATA (`field` or `field=name`) and DECIMALS ask for."""
     pairs = (item.partition("=") for item in metadata)
-    return LineFormat(tuple((field, name or field) for field, _, name in pairs))
+    return LineFormat(tuple((field, name or field) for field, _, name in pairs), decimals)
 
 
 def _repeated(value: object, arrow_type: pa.DataType, group: DecodedRecords) -> pa.Array:

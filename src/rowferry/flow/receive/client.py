@@ -12,6 +12,7 @@ END_OF_PARTITION = KafkaError._PARTITION_EOF
 OUT_OF_RANGE = KafkaError._AUTO_OFFSET_RESET
 HELD_UP = KafkaError._MAX_POLL_EXCEEDED
 UNSUPPORTED = (KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION)
+_NO_SUCH_API = ("ConsumerGroupHeartbeat", "not supported")  # said in a fatal error's text
 PASSING = (  # the client goes on by itself
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
@@ -22,6 +23,13 @@ PASSING = (  # the client goes on by itself
     KafkaError.NOT_COORDINATOR,
     KafkaError.REBALANCE_IN_PROGRESS,
 )
+
+
+def is_unsupported(error: KafkaError) -> bool:
+    """Whether the broker does not have the group protocol that was asked for."""
+    said = error.str()
+    in_text = error.code() == KafkaError._FATAL and all(word in said for word in _NO_SUCH_API)
+    return in_text or error.code() in UNSUPPORTED
 
 
 def consumer_properties(settings: Settings, protocol: str) -> dict[str, Any]:

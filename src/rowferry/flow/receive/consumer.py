@@ -250,7 +250,7 @@ class GroupMembership:
         return Offset(reached)
 
     def _ended(self, error: KafkaError) -> RowferryError:
-        if error.code() in client.UNSUPPORTED:
+        if client.is_unsupported(error):
             self._failure = ProtocolUnsupported(Code.KAFKA_CONN, error.name())
         elif error.code() == client.HELD_UP:
             self._failure = MembershipOver(Code.KAFKA_CONN, "polling was held up for too long")

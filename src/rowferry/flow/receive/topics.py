@@ -1,7 +1,8 @@
 """What the cluster says about topics: which creation one is, and where its partitions end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import (
@@ -16,6 +17,7 @@ from confluent_kafka.admin._listoffsets import EarliestSpec, LatestSpec
 
 from rowferry.config import Settings
 from rowferry.errors import Code, Transient
+from rowferry.flow.receive.client import END_OF_PARTITION
 from rowferry.flow.receive.ids import short_id
 from rowferry.kafka import (
     ASK_SECONDS,
@@ -26,6 +28,8 @@ from rowferry.kafka import (
     translate,
 )
 from rowferry.model import Offset, Partition, TopicId
+
+_MOST_LOOKED_AT, _LOOK_SECONDS = 1000, 1.0
 
 Place = tuple[str, Partition]
 
@@ -80,24 +84,53 @@ class Topics:
         return Offset(self._answer(asked[place], topic.topic).offset)
 
     def committed(self, group: str, places: Iterable[Place]) -> dict[Place, Offset]:
-        """The group's positions; -1 where it has none.
+        """The group's positions; -1 where it has none."""
+        wanted = [TopicPartition(topic, partition) for topic, partition in places]
+        with self._asking(group) as asking:
+            found = asking.committed(wanted, timeout=ASK_SECONDS)
+        return {_place(place): Offset(max(-1, place.offset)) for place in found}
 
-        Asked by a consumer that does not join: librdkafka 2.16's list_consumer_group_offsets()
-        crashes the process where the coordinator has moved or is loading.
+    def unfinished(self, group: str, ends: Mapping[Place, Offset]) -> set[Place]:
+        """The partitions with records before their ends that the group has not completed.
+
+        A position below the end is no proof: aborted records and markers may be all that is left.
         """
-        own = {"group.id": group, "enable.auto.commit": False, "error_cb": self._heard}
+        positions = self.committed(group, ends)
+        left = {place for place, position in positions.items() if position < ends[place]}
+        looked_at: set[Place] = set()
+        with self._asking(group) as asking:
+            asking.assign([TopicPartition(*p, positions[p]) for p in left if positions[p] >= 0])
+            for message in asking.consume(_MOST_LOOKED_AT, _LOOK_SECONDS) if left else ():
+                place = (message.topic() or "", Partition(message.partition() or 0))
+                error = message.error()
+                is_end = error is not None and error.code() == END_OF_PARTITION
+                if is_end or (error is None and (message.offset() or 0) >= ends[place]):
+                    left -= {place} - looked_at
+                looked_at.add(place)
+        return left
+
+    @contextmanager
+    def _asking(self, group: str) -> Iterator[Consumer]:
+        """A consumer that knows the group and does not join it.
+
+        librdkafka 2.16's list_consumer_group_offsets() crashes the process where the coordinator
+        has moved or is loading; this does not.
+        """
+        own = {
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "error_cb": self._heard,
+        }
         asking = Consumer(consumer_config(self._settings, own))
         try:
-            wanted = [TopicPartition(topic, partition) for topic, partition in places]
-            found = asking.committed(wanted, timeout=ASK_SECONDS)
+            yield asking
         except KafkaException as error:
             raise translate(error, where=f"group {group}", heard=self._heard) from error
         finally:
             asking.close()
-        return {
-            (place.topic, Partition(place.partition)): Offset(max(-1, place.offset))
-            for place in found
-        }
 
     def _answer(self, future: "Future[Any]", where: str) -> Any:
         try:
@@ -111,3 +144,7 @@ class Topics:
                 where=where,
                 advice="start the sender, which creates it, or create it",
             ) from error
+
+
+def _place(found: TopicPartition) -> Place:
+    return found.topic, Partition(found.partition)

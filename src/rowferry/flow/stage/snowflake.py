@@ -13,7 +13,13 @@ from typing import Any, TypeVar
 from rowferry.config import Settings
 from rowferry.errors import Code, DataAtRisk, Transient
 from rowferry.flow.stage.files import same_contents
-from rowferry.flow.stage.snowflake_errors import EXPIRED, EXPIRED_TOKEN, code_of, translate
+from rowferry.flow.stage.snowflake_errors import (
+    EXPIRED,
+    EXPIRED_TOKEN,
+    code_of,
+    ends_session,
+    translate,
+)
 from rowferry.flow.stage.snowflake_location import local_url, parse_location
 from rowferry.flow.stage.snowflake_login import connection_parameters
 from rowferry.model import StagedFile
@@ -21,6 +27,10 @@ from rowferry.model import StagedFile
 _CIPHER_BLOCK = 16  # client-side encryption pads a file to whole blocks, one more if it fits
 
 Result = TypeVar("Result")
+
+
+class TooSlow(Transient):
+    """What was asked did not end by its deadline, and may still go on."""
 
 
 class SnowflakeStage:
@@ -34,7 +44,7 @@ class SnowflakeStage:
         self._settings = settings
         self._location = parse_location(settings.stage or "")
         connection_parameters(settings)  # wrong settings are told at once
-        self._lock = threading.Lock()
+        self._lock, self._login = threading.Lock(), threading.Lock()
         self._session: Any = None
         self._replaces = False
 
@@ -124,28 +134,33 @@ class SnowflakeStage:
                 session = self._within_deadline(self._open, "the login")
                 return self._within_deadline(partial(action, session), "the stage")
             except Error as error:
-                self._forget(session)
+                if ends_session(error):
+                    self._forget(session)
                 if is_last or code_of(error) not in EXPIRED | EXPIRED_TOKEN:
                     raise translate(error, self._location) from None
-            except (OSError, Transient) as error:
+            except TooSlow:  # its thread still uses the session, which nobody else shall wait for
                 self._forget(session)
-                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-                    what = f"the stage is not reached: {type(error).__name__}"
-                    raise Transient(Code.STAGE_DOWN, what) from None
                 raise
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                self._forget(session)
+                what = f"the stage is not reached: {type(error).__name__}"
+                raise Transient(Code.STAGE_DOWN, what) from None
         raise AssertionError("unreachable")
 
     def _open(self) -> Any:
-        with self._lock:
-            if self._session is not None:
-                return self._session
+        """The session; one thread logs in, since refused logins lock a user out."""
         from snowflake.connector import connect
 
-        session = connect(**connection_parameters(self._settings))
-        session.telemetry_enabled = False
-        replaces = _may_replace(session)
-        with self._lock:
-            self._session, self._replaces = session, replaces
+        with self._login:
+            if self._session is not None:
+                return self._session
+            session = connect(**connection_parameters(self._settings))
+            session.telemetry_enabled = False
+            replaces = _may_replace(session)
+            with self._lock:
+                self._session, self._replaces = session, replaces
         return session
 
     def _forget(self, session: Any) -> None:
@@ -173,7 +188,7 @@ class SnowflakeStage:
             raise errors[0]
         if not results:
             seconds = self._settings.put_seconds
-            raise Transient(Code.STAGE_DOWN, f"{what} did not answer within {seconds:g} s")
+            raise TooSlow(Code.STAGE_DOWN, f"{what} did not answer within {seconds:g} s")
         return results[0]
 
 

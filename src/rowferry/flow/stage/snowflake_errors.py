@@ -10,11 +10,12 @@ from rowferry.errors import AccessDenied, Code, ConfigError, RowferryError, Tran
 from rowferry.flow.stage.snowflake_location import Location, gone
 
 # A session, or the token it was opened with, has ended: log in again, with the file read anew.
-EXPIRED = frozenset({390110, 390111, 390112, 390113, 390114, 390115, 390195})
+EXPIRED = frozenset({390104, 390110, 390111, 390112, 390113, 390114, 390115, 390195})
 EXPIRED_TOKEN = frozenset({390303, 390318, 394301, 394303})
 _JWT_REFUSED = 390144
 _MISSING = frozenset({2003, 2043, 253001, 253004})  # does not exist or not authorized
 _PRIVILEGE = frozenset({3001, 3041})
+_CONNECTION = range(250001, 253000)  # the connector's own: network, login, session
 _SYNTAX = frozenset({1003, 2001})
 _LOGIN_CODE = re.compile(r"\b(39[0-9]{4})\b")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
@@ -30,6 +31,12 @@ def code_of(error: Exception) -> int:
         return int(errno)
     found = _LOGIN_CODE.search(str(getattr(error, "msg", None) or ""))
     return int(found[1]) if found else int(errno)
+
+
+def ends_session(error: Exception) -> bool:
+    """Whether the session is over, or its connection in doubt; not where a statement failed."""
+    code = code_of(error)
+    return code < 0 or code in EXPIRED | EXPIRED_TOKEN or code in _CONNECTION
 
 
 def translate(error: Exception, location: Location) -> RowferryError:

@@ -41,6 +41,7 @@ class Race:
         """Stop both in order, let each complete what is left, and compare the three places."""
         for command in ("send", "receive"):
             if command in self.running:
+                self._await_started(command)
                 assert self.rowferry.stop(self.running[command]) == 0, self._log(command)
             done = self.rowferry.run(self.environ, command, "--once")
             assert done.code == 0, done.stderr
@@ -49,6 +50,13 @@ class Race:
         records, _ = ledger.read_topic(settings, topic)
         lines = ledger.read_lines(ledger.lines_of_folder(self.stage))
         return ledger.compare(ledger.read_committed(self.database.dsn), records, lines)
+
+    def _await_started(self, command: str) -> None:
+        """Until the process says something: before that it does not hear signals yet."""
+        for _ in range(300):
+            if self._log(command):
+                return
+            time.sleep(0.1)
 
     def _log(self, command: str) -> str:
         return self.rowferry.log_of(self.running[command])[-3000:]

@@ -21,7 +21,13 @@ from rowferry.stop import Stop
 log = structlog.get_logger()
 
 # Trouble of one table, which does not keep the others from being carried.
-_OF_ONE_TABLE = (Code.SR_INCOMPATIBLE, Code.TOO_LARGE, Code.UNCARRIABLE, Code.TABLE_GONE)
+_OF_ONE_TABLE = (
+    Code.SR_INCOMPATIBLE,
+    Code.TOO_LARGE,
+    Code.UNCARRIABLE,
+    Code.TABLE_GONE,
+    Code.TABLE_UNFIT,
+)
 
 
 def run_sender(

@@ -157,11 +157,13 @@ def _get_load(parts: Mapping[str, bytes], leaf: int) -> Load:
 
 
 def _identity(identity: Identity) -> dict[str, Any]:
-    return {"oid": identity.oid, "leaves": {str(k): v for k, v in identity.leaves.items()}}
+    leaves = {str(k): v for k, v in identity.leaves.items()}
+    return {"oid": identity.oid, "leaves": leaves, "key": identity.key}
 
 
 def _to_identity(stored: dict[str, Any]) -> Identity:
-    return Identity(stored["oid"], {int(k): v for k, v in stored["leaves"].items()})
+    leaves = {int(k): v for k, v in stored["leaves"].items()}
+    return Identity(stored["oid"], leaves, stored.get("key", ""))
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -71,7 +71,6 @@ class Feed:
         self._settings, self._clock = settings, clock
         self._untimed_due = clock()
         self._server = server
-        self._margin = margin_of(settings, table)
         self._durable: Mapping[str, bytes] = durable.own_parts(parts)
         stored = durable.decoded(self._durable)
         self.state = None if stored is None else history.taken_up(stored, server)
@@ -142,9 +141,8 @@ class Feed:
             self.bound = Bound.at(start)
             return state.first_state(self._server, identity, snapshot, seen.t, start)
         history.checked(self.state, snapshot)
-        pendings = (self.state.timed.pending, self.state.untimed.pending)
-        if any(p is not None and state.rewritten(p.identity, identity) for p in pendings):
-            self.state = history.unpended(self.state)
+        before, self.state = self.state, history.continued(self.state, identity)
+        if self.state is not before:
             restart = self.state.restart
             self.bound = Bound(min(self.bound.start, restart), min(self.bound.low, restart))
         return self.state
@@ -163,9 +161,10 @@ class Feed:
             yield from self._slices(here, before, pending.since, finish, self.bound)
             return
         snapshot, identity = here.moment.snapshot, here.look.identity
-        poll = state.decide(before, self.bound, here.seen, snapshot, identity, self._margin)
+        margin = margin_of(self._settings, self.table)
+        poll = state.decide(before, self.bound, here.seen, snapshot, identity, margin)
         done = window.advanced(self.bound, here.seen)
-        again = None if before.again_since is None else before.again_since - self._margin
+        again = None if before.again_since is None else before.again_since - margin
         query = self._query(here, Which.TIMED, before.timed.least)
         query = replace(query, since=poll.since, again_since=again)
         fetched, new = self._fresh_of(here, query, before.timed.sent)

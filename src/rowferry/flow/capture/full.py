@@ -18,11 +18,15 @@ PART = "full"
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Where the scans of a table are: began is the server's clock; after None is a finished one."""
+    """Where the scans of a table are: began is the server's clock; after None is a finished one.
+
+    key: what the key orders by; another one ends an unfinished scan, and the next begins.
+    """
 
     began: int
     rows: int = 0
     after: Cursor | None = None
+    key: str = ""
 
 
 class FullFeed:
@@ -80,12 +84,14 @@ class FullFeed:
     def turn(self, here: Here) -> Iterator[Slice]:
         """Scan, if it is time to."""
         self.table, self._offered = here.look.table, None
-        scan = self._scan
+        scan, key = self._scan, here.look.identity.key
         if scan is None or scan.after is None:
             if self._t < self._due:
                 self._sleep()
                 return
-            scan = Scan(here.seen.t)
+            scan = Scan(here.seen.t, key=key)
+        elif scan.key not in ("", key):
+            scan = Scan(here.seen.t, key=key)
         query = Query(
             self.table,
             here.look.identity,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rowferry.errors import Code, DataAtRisk
-from rowferry.flow.capture.state import Part, Server, State
+from rowferry.flow.capture.state import Identity, Part, Server, State, rewritten
 from rowferry.flow.capture.window import BEGINNING, SECOND, Snapshot
 
 FAILOVER_OVERLAP = 3600 * SECOND
@@ -56,6 +56,21 @@ def unpended(state: State) -> State:
         timed=replace(state.timed, pending=None),
         untimed=replace(state.untimed, pending=None),
     )
+
+
+def continued(state: State, now: Identity) -> State:
+    """The state, without what a table that was rewritten or has another key cannot continue.
+
+    What is read in the order of the key begins anew; what it had sent may be sent again.
+    """
+    if state.identity.key not in ("", now.key):
+        loads = tuple(replace(load, after=None, rows=0) for load in state.loads)
+        identity = replace(state.identity, key=now.key)
+        return replace(unpended(state), identity=identity, loads=loads)
+    pendings = (state.timed.pending, state.untimed.pending)
+    if any(p is not None and rewritten(p.identity, now) for p in pendings):
+        return unpended(state)
+    return state
 
 
 def set_back(state: State, by: int) -> State:

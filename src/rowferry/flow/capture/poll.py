@@ -180,14 +180,14 @@ class PostgresSource:
         return rows, frozenset(locked)
 
     def _look(self, table: Table, row: Any) -> Look:
-        _, oid, leaves, fingerprint = row
+        _, oid, leaves, fingerprint, key = row
         known = self._known[table.qualified]
         if (known.oid, known.fingerprint) != (oid, fingerprint):
             again = read_table(self._session, table.schema, table.name, table.timestamp_column)
             again = treated(again, self._settings)
             self._known[table.qualified] = known = self._known_as(again, fingerprint)
             self._leaf_names.clear()
-        return Look(known.table, _identity(oid, leaves))
+        return Look(known.table, _identity(oid, leaves, key))
 
     def _recognise(self, query: Query) -> None:
         """See, inside the snapshot and holding the table's lock, that it is what it was."""
@@ -197,8 +197,8 @@ class PostgresSource:
         rows = self._session.rows(statements.identity_of([query.table]))
         if not rows:
             raise TableChanged
-        _, oid, leaves, fingerprint = rows[0]
-        if _identity(oid, leaves) != query.identity or fingerprint != known.fingerprint:
+        _, oid, leaves, fingerprint, key = rows[0]
+        if _identity(oid, leaves, key) != query.identity or fingerprint != known.fingerprint:
             raise TableChanged
         if leaves.keys() == {str(oid)}:  # a partition may come in spite of the lock
             self._recognised.add(query.table.qualified)
@@ -281,10 +281,9 @@ def _carried(reader: CopyReader, chunks: list[bytes], table: str) -> pa.RecordBa
         ) from error
 
 
-def _identity(oid: int, leaves: dict[str, int]) -> Identity:
-    return Identity(
-        oid, {int(leaf): int(file) for leaf, file in leaves.items() if file is not None}
-    )
+def _identity(oid: int, leaves: dict[str, int], key: str | None) -> Identity:
+    files = {int(leaf): int(file) for leaf, file in leaves.items() if file is not None}
+    return Identity(oid, files, key or "")
 
 
 def _microseconds() -> int:

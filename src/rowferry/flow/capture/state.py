@@ -21,10 +21,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which table it is, and which files its leaves are kept in."""
+    """Which table it is, which files its leaves are kept in, and what its key orders by."""
 
     oid: int
     leaves: Mapping[int, int]
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def first_state(
 ) -> State:
     """The state of a table that is seen for the first time; all of it is still to load."""
     part = Part(snapshot.xmin)
-    nowhere = Identity(identity.oid, {})  # so that the first poll adopts every leaf
+    nowhere = replace(identity, leaves={})  # so that the first poll adopts every leaf
     return State(server, nowhere, t, snapshot.xmax, restart, part, part)
 
 

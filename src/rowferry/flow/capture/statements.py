@@ -16,6 +16,7 @@ _ANY_ZONE = timedelta(hours=12)  # how far a local clock may be behind UTC
 _DAYLIGHT_SAVING = timedelta(hours=1)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_OWN_TYPE = 16384  # FirstNormalObjectId: types below are PostgreSQL's own
 _BUSINESS_END = 250_000_000_000 * SECOND  # about the year 9892; later bounds mean "never"
 
 
@@ -166,10 +167,12 @@ def _type_of(column: Column) -> str:
 
 
 def identity_of(tables: Sequence[Table]) -> str:
-    """One row a table: its oid, its leaves with their files, a fingerprint of its columns.
+    """One row a table: its oid, its leaves with their files, a fingerprint of it, and its key.
 
-    Only functions that see what is committed now, so that it can be asked before the snapshot
-    and again inside it; the fingerprint is that of the statement's snapshot.
+    Functions that see what is committed now, so that it can be asked before the snapshot and
+    again inside it. The fingerprint is of the statement's snapshot, but for the columns' names:
+    other changes that a read in an older snapshot might take for its own write new files. It goes
+    down to the fields of composite types, which change without a lock on the table.
     """
     names = ", ".join(
         f"({at}, {literal(quoted(t.schema) + '.' + quoted(t.name))})" for at, t in enumerate(tables)
@@ -180,8 +183,23 @@ SELECT n.at, r.oid::bigint,
     (SELECT jsonb_object_agg(p.relid::oid::text, pg_relation_filenode(p.relid)::bigint)
        FROM pg_partition_tree(r.oid) p WHERE p.isleaf),
     jsonb_build_object(r.oid::text, pg_relation_filenode(r.oid)::bigint)),
-  (SELECT md5(string_agg(concat_ws(',', attnum, attname, atttypid, atttypmod, attnotnull), ';'
-                         ORDER BY attnum))
-     FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0 AND NOT attisdropped)
+  (SELECT md5(string_agg(concat_ws(',', attnum, attname, atttypid, atttypmod, attnotnull,
+                                   pg_describe_object('pg_class'::regclass, attrelid, attnum)),
+                         ';' ORDER BY attrelid, attnum))
+     FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (
+       SELECT r.oid UNION ALL (
+         WITH RECURSIVE own(oid) AS (
+           SELECT atttypid FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0
+              AND NOT attisdropped AND atttypid >= {_FIRST_OWN_TYPE}
+           UNION SELECT n.oid FROM own JOIN pg_type y ON y.oid = own.oid CROSS JOIN LATERAL (
+             SELECT y.typbasetype UNION ALL SELECT y.typelem
+             UNION ALL SELECT atttypid FROM pg_attribute
+                        WHERE attrelid = y.typrelid AND attnum > 0 AND NOT attisdropped) n(oid)
+            WHERE n.oid >= {_FIRST_OWN_TYPE})
+         SELECT typrelid FROM own JOIN pg_type y ON y.oid = own.oid WHERE typrelid <> 0))),
+  (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid, a.attcollation), ',' ORDER BY i.at)
+     FROM pg_index x, unnest(x.indkey::int2[]) WITH ORDINALITY i(num, at)
+     JOIN pg_attribute a ON a.attnum = i.num
+    WHERE x.indrelid = r.oid AND x.indisprimary AND a.attrelid = r.oid)
   FROM (VALUES {names}) n(at, name), LATERAL (SELECT to_regclass(n.name)::oid AS oid) r
  WHERE r.oid IS NOT NULL ORDER BY n.at"""  # noqa: S608 - names are quoted, and literals

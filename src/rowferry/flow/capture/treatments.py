@@ -68,7 +68,7 @@ def _check(table: Table, column: Column) -> None:
 
 def _unfit(table: Table, column: str, what: str) -> ConfigError:
     return ConfigError(
-        Code.CONFIG,
+        Code.TABLE_UNFIT,
         f"column {column!r}: {what}",
         where=table.qualified,
         advice=f'see [table."{table.qualified}".columns] in rowferry.toml',

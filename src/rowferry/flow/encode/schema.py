@@ -73,7 +73,7 @@ def _refuse_metadata_names(table: Table, settings: Settings) -> None:
     taken = [c.carried_name for c in table.carried if c.carried_name in metadata]
     if taken:
         raise ConfigError(
-            Code.CONFIG,
+            Code.TABLE_UNFIT,
             f"columns named like metadata fields of a line: {', '.join(taken)}",
             where=table.qualified,
             advice=f"rename the field in ROWFERRY_METADATA, as {taken[0]}=rowferry{taken[0]}",

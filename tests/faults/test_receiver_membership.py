@@ -212,3 +212,34 @@ def test_a_request_to_stop_is_heard_at_once(ferry: Ferry) -> None:
     # THEN
     assert not thread.is_alive()
     ferry.check()
+
+
+def test_once_waits_for_what_a_dead_member_still_owns(ferry: Ferry) -> None:
+    # GIVEN a receiver that was killed, whose session the broker believes in for seconds
+    ferry.create(partitions=2)
+    ferry.produce(range(100), partitions=2)
+    dead = ferry.start(group_protocol="classic", session_seconds=5)
+    wait_until(ferry.files, what="a file")
+    dead.kill()
+    dead.wait(10)
+    ferry.produce(range(100, 300), partitions=2)
+
+    # WHEN, THEN
+    ferry.once(group_protocol="classic", session_seconds=5)
+    ferry.check()
+
+
+def test_once_does_not_end_while_another_member_has_work_left(ferry: Ferry) -> None:
+    # GIVEN a member that owns the only partition, and stages slowly
+    ferry.create()
+    other = ferry.start(max_records=50, failpoints="receive.put=sleep:1500", upload_threads=1)
+    wait_until(lambda: "partition.taken" in ferry.log(0), what="the partition")
+    ferry.produce(range(200))
+
+    # WHEN
+    ferry.once(max_records=50)
+
+    # THEN all is staged, by whomever
+    assert sum(file.rows for file in ferry.check()) == 200
+    other.terminate()
+    assert other.wait(40) == 0

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
-from fix_receive import Ferry
+from fix_receive import Ferry, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -128,3 +128,21 @@ def test_files_that_another_writer_placed_in_the_way_are_refused(ferry: Ferry) -
 
     # THEN
     refused(ferry, "E_STAGE_CONFLICT")
+
+
+def test_a_topic_that_is_deleted_under_way_is_told_and_what_was_staged_stays(ferry: Ferry) -> None:
+    # GIVEN a receiver at work
+    ferry.create()
+    ferry.produce(range(100))
+    receiver = ferry.start(connect_seconds=2)
+    wait_until(ferry.files, what="a file")
+    before = {file.name: file.data for file in ferry.files()}
+
+    # WHEN the topic goes for good
+    admin = ferry.kafka.admin()
+    admin.delete_topics([ferry.topic], operation_timeout=10)[ferry.topic].result(10)
+
+    # THEN
+    assert receiver.wait(60) == 4, ferry.log()
+    assert "E_TOPIC_GONE" in ferry.log().splitlines()[-1]
+    assert {file.name: file.data for file in ferry.files()} == before

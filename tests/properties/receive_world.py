@@ -277,6 +277,8 @@ class FakeParts:
 
     def refuse_another_creation(self, _topic: TopicId) -> None: ...
 
+    def check_topics(self) -> None: ...
+
     def ask(self, action: Callable[[], None], what: str) -> Task:
         task = Task(action, what)
         task.run()

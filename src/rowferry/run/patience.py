@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from rowferry.config import Settings
-from rowferry.errors import Code, ConfigError, RetryBudgetSpent, Transient
+from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent, Transient
 from rowferry.stop import Stop
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.2, 30.0
@@ -31,6 +31,29 @@ class Pauses:
             self._next = _FIRST_SECONDS
         pause, self._next = self._next, min(2 * self._next, _LONGEST_SECONDS)
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret
+
+
+class Vanishing:
+    """Tells a topic that is gone from one whose broker is away for a moment."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def heed(self, error: Transient, now: float) -> None:
+        """Take note of why a membership ended. Raises DataAtRisk where a topic stays away."""
+        if error.code is not Code.TOPIC_GONE:
+            self._since = None
+            return
+        self._since = now if self._since is None else self._since
+        if now - self._since >= self._seconds:
+            raise DataAtRisk(
+                Code.TOPIC_GONE,
+                "the topic was deleted while it was received",
+                where=error.where,
+                advice="what was staged stays; once the topic is there again, Rowferry asks "
+                "before it stages a new creation of it",
+            ) from error
 
 
 def first_reach(open_: Callable[[], Opened], settings: Settings, stop: Stop) -> Opened | None:

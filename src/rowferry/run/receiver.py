@@ -18,11 +18,12 @@ from rowferry.flow.receive.contract import Fetched, Owned
 from rowferry.flow.stage.names import file_name
 from rowferry.model import Range
 from rowferry.run.lane import Closed, Flying, Lane, Step
-from rowferry.run.patience import Pauses, first_reach
+from rowferry.run.patience import Pauses, Vanishing, first_reach
 from rowferry.run.pressure import Pressure
 from rowferry.run.receiver_parts import Parts, assemble
 from rowferry.run.spool import Spool
 from rowferry.run.takeover import FirstPutCheck, Taken
+from rowferry.run.topic_watch import TopicWatch
 from rowferry.run.uploads import Task, raise_failure
 from rowferry.run.watchdog import Watchdog
 from rowferry.stop import Stop
@@ -58,6 +59,7 @@ class Receiver:
         self._pressure = Pressure(parts.settings)
         self._lanes: dict[Owned, Lane] = {}
         self._arriving: dict[Owned, Arrival] = {}
+        self._watch = TopicWatch(parts.uploads, parts.check_topics)
         self._membership = parts.join(on_revoke=self._hand_over, on_lost=self._drop)
 
     def run(self) -> None:
@@ -88,6 +90,7 @@ class Receiver:
         self._close_due(time.monotonic())
         self._move_files()
         self._regulate()
+        self._watch.look(now)
 
     def _move_files(self) -> None:
         """Everything that happens to closed files, in the only order that is safe."""
@@ -271,19 +274,17 @@ def run_receiver(settings: Settings, stop: Stop, once: bool = False) -> Received
 
 def _receive_with(parts: Parts, stop: Stop, received: Received) -> None:
     """Membership after membership; each starts from what is committed."""
-    pauses = Pauses()
+    pauses, vanishing = Pauses(), Vanishing(parts.settings.connect_seconds)
     while not stop.requested:
         started = time.monotonic()
         try:
             Receiver(parts, stop, received).run()
         except ProtocolUnsupported:
-            if parts.protocol == "classic" or parts.settings.group_protocol != "auto":
-                raise
-            parts.protocol = "classic"
-            continue
+            parts.take_the_classic_protocol()
         except Transient as error:
+            vanishing.heed(error, time.monotonic())
             pause = pauses.after(time.monotonic() - started)
             log.warning("membership.over", reason=str(error), pause_seconds=round(pause, 1))
             stop.wait(pause)
-            continue
-        return
+        else:
+            return

@@ -1,10 +1,10 @@
 """What a receiver is made of, from the settings; shared by its memberships."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rowferry.config import Delivery, Settings, Unreadables
-from rowferry.errors import Code, DataAtRisk
+from rowferry.errors import Code, ConfigError, DataAtRisk
 from rowferry.flow.receive.batches import Triggers
 from rowferry.flow.receive.client import consumer_properties
 from rowferry.flow.receive.consumer import GroupMembership
@@ -40,6 +40,7 @@ class Parts:
     registry: Registry
     goal: Goal | None
     protocol: str = "consumer"
+    ids: dict[str, TopicId] = field(default_factory=dict)  # as the present membership found them
     revoke_seconds: float = 3.0  # for what is under way when partitions are taken away
 
     def join(
@@ -48,18 +49,34 @@ class Parts:
         on_lost: Callable[[list[Owned]], None],
     ) -> Membership:
         """A new membership of the group."""
+        self.ids = self.topics.ids(self.names)
         return GroupMembership(
             consumer_properties(self.settings, self.protocol),
-            self.topics.ids(self.names),
+            self.ids,
             from_end=self.entry.from_end,
             held=self.entry.may_move,
             on_revoke=on_revoke,
             on_lost=on_lost,
         )
 
+    def take_the_classic_protocol(self) -> None:
+        """Go on with the older group protocol. Raises ConfigError where the other was asked for."""
+        if self.settings.group_protocol != "auto":
+            raise ConfigError(
+                Code.CONFIG,
+                "the broker does not have the group protocol that ROWFERRY_GROUP_PROTOCOL names",
+                advice="leave it at auto",
+            )
+        self.protocol = "classic"
+
     def taking_up(self, owned: Owned, answer: list[Taken]) -> Callable[[], None]:
         """Work for the pool that appends its answer."""
         return lambda: answer.append(self.entry.take_up(owned))
+
+    def check_topics(self) -> None:
+        """See that every topic is still the one that is received."""
+        for topic in self.ids.values():
+            self.refuse_another_creation(topic)
 
     def refuse_another_creation(self, topic: TopicId) -> None:
         """See, after records were read and before they are staged, whose they are."""

@@ -82,9 +82,8 @@ class Registry:
         """The newest schema of the topic's values; None where its subject has none."""
         return self._newest(self._settings.subject.format(topic=topic))
 
-    def versions(self, topic: str) -> list[str]:
-        """All schemas of the topic's values, the newest first; none where its subject has none."""
-        subject = self._settings.subject.format(topic=topic)
+    def versions(self, subject: str) -> list[str]:
+        """All schemas of a subject, the newest first; none where there is no such subject."""
         with self._translated(subject):
             try:
                 numbers = sorted(self._client.get_versions(subject), reverse=True)

@@ -1,4 +1,4 @@
-"""`rowferry run`: sender and receiver as the two children of one process."""
+"""`rowferry run`: sender, receiver and, if wanted, loader as the children of one process."""
 
 import ctypes
 import os
@@ -25,14 +25,16 @@ Child = subprocess.Popen[bytes]
 def run(
     loaded: Loaded,
     once: Annotated[
-        bool, typer.Option("--once", help="Send, then stage, what is committed now, and end.")
+        bool, typer.Option("--once", help="Send, stage and load what is committed now, and end.")
     ] = False,
 ) -> int:
-    """Run send and receive side by side; if one ends, the other is stopped."""
+    """Run send and receive, and load where LOAD is set, side by side; if one ends, all stop."""
     stop = stop_on_signals()
+    commands = ["send", "receive", *(["load"] if loaded.settings.load != "off" else [])]
     if once:
-        return _side_by_side(["send"], loaded, stop) or _side_by_side(["receive"], loaded, stop)
-    return _side_by_side(["send", "receive"], loaded, stop)
+        each = (_side_by_side([command], loaded, stop) for command in commands)
+        return next((code for code in each if code), 0)
+    return _side_by_side(commands, loaded, stop)
 
 
 def _side_by_side(commands: list[str], loaded: Loaded, stop: Stop) -> int:

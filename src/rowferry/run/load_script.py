@@ -8,7 +8,7 @@ from rowferry.config import Settings
 from rowferry.flow.stage.load_ledger import Ledger
 from rowferry.flow.stage.load_names import parse_place
 from rowferry.flow.stage.load_statements import LoadTarget
-from rowferry.flow.stage.load_targets import ledger_of, target_of
+from rowferry.flow.stage.load_targets import ledger_of, subject_of, target_of
 from rowferry.flow.stage.names import topic_prefix
 from rowferry.flow.stage.snowflake_location import parse_location
 from rowferry.registry import Registry
@@ -24,7 +24,7 @@ def script_of(settings: Settings) -> Iterator[str]:
     yield f"CREATE STAGE IF NOT EXISTS {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE');"
     with closing(Registry(settings)) as registry:
         for topic in settings.received_topics:
-            schemas = [json.loads(text) for text in registry.versions(topic)]
+            schemas = [json.loads(text) for text in registry.versions(subject_of(settings, topic))]
             target = target_of(settings, topic, schemas)
             ledger = ledger_of(settings, target.place)
             yield f"\n-- {_comment(topic)}"

@@ -20,7 +20,7 @@ from rowferry.flow.stage.load_ledger import (
 )
 from rowferry.flow.stage.load_session import LoadSession
 from rowferry.flow.stage.load_statements import LoadTarget
-from rowferry.flow.stage.load_targets import ledger_of, place_of, prepare, target_of
+from rowferry.flow.stage.load_targets import ledger_of, place_of, prepare, subject_of, target_of
 from rowferry.flow.stage.load_transaction import load_chunk
 from rowferry.flow.stage.names import partition_prefix
 from rowferry.flow.stage.snowflake_location import parse_location
@@ -110,7 +110,7 @@ class TopicLoader:
 
     def _prepared(self) -> LoadTarget:
         """The target with a column for all that the rows have."""
-        schemas = self.registry.versions(self.topic)
+        schemas = self.registry.versions(subject_of(self.settings, self.topic))
         if self._target is None or schemas != self._schemas:
             parsed: list[Mapping[str, Any]] = [json.loads(text) for text in schemas]
             target = target_of(self.settings, self.topic, parsed)

@@ -37,10 +37,10 @@ class SnowflakeType:
             return True
         if self.base != other.base:
             return False
-        return (self.scale or 0) >= (other.scale or 0) and self._whole >= other._whole
+        return (self.scale or 0) >= (other.scale or 0) and self.whole_digits >= other.whole_digits
 
     @property
-    def _whole(self) -> int:
+    def whole_digits(self) -> int:
         """The digits before a NUMBER's point."""
         return self.digits - (self.scale or 0) if self.digits else 0
 
@@ -52,7 +52,7 @@ class SnowflakeType:
             return other
         if self.base == other.base == "NUMBER":
             scale = max(self.scale or 0, other.scale or 0)
-            return _number(max(self._whole, other._whole) + scale, scale)
+            return _number(max(self.whole_digits, other.whole_digits) + scale, scale)
         return VARIANT
 
 

@@ -42,6 +42,10 @@ class MissingTable(ConfigError):
     """A statement about a table that is not there, or hidden from the role."""
 
 
+class MissingPrivilege(AccessDenied):
+    """The role may not do this; the login was good."""
+
+
 class LoadSession:
     """Logs in when needed; one thread. An error ends the session, and its open transaction.
 
@@ -62,7 +66,7 @@ class LoadSession:
                 self._connection = self._within_deadline(self._open)
             connection = self._connection
             return self._within_deadline(lambda: _execute(connection, statement))
-        except (AccessDenied, MissingTable, Unreadable):  # only the statement failed
+        except (MissingPrivilege, MissingTable, Unreadable):  # only the statement failed
             raise
         except BaseException:
             self.forget()
@@ -153,7 +157,7 @@ def meaning(error: Exception, location: Location) -> RowferryError:
         what = "SNOWFLAKE_WAREHOUSE: required for loading, or not to be used by this role"
         return ConfigError(Code.CONFIG, what)
     if code in _PRIVILEGE:
-        return AccessDenied(
+        return MissingPrivilege(
             Code.SF_AUTH,
             "the role lacks a privilege for loading",
             advice="have the grants run that rowferry load --print-ddl prints",

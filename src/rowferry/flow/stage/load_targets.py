@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from rowferry.config import Settings, environment_name
-from rowferry.errors import AccessDenied, Code, ConfigError
+from rowferry.errors import Code, ConfigError
 from rowferry.flow.stage.load_columns import (
     as_described,
     key_of,
@@ -17,12 +17,18 @@ from rowferry.flow.stage.load_columns import (
 )
 from rowferry.flow.stage.load_ledger import Ledger
 from rowferry.flow.stage.load_names import Place, parse_place
-from rowferry.flow.stage.load_session import LoadSession, MissingTable
+from rowferry.flow.stage.load_session import LoadSession, MissingPrivilege, MissingTable
 from rowferry.flow.stage.load_statements import LoadTarget
 from rowferry.flow.stage.snowflake_location import parse_location
 from rowferry.types.snowflake import SnowflakeType, described_type
 
 Schemas = Sequence[Mapping[str, Any]]
+
+
+def subject_of(settings: Settings, topic: str) -> str:
+    """The registry's subject of a topic's values."""
+    own = [settings.of(t).subject for t in settings.tables if settings.topic_of(t) == topic]
+    return ((own[0] if own else None) or settings.subject).format(topic=topic)
 
 
 def place_of(settings: Settings, topic: str) -> Place:
@@ -79,9 +85,9 @@ def prepare(session: LoadSession, target: LoadTarget, ledger: Ledger) -> LoadTar
     """Make what is missing, and give the target with the types that its columns have.
 
     Definitions commit, so all of them come before any transaction. Raises ConfigError where a
-    column cannot hold its values, AccessDenied where something is missing and may not be made.
+    column cannot hold its values, MissingPrivilege where something is missing and may not be made.
     """
-    with suppress(AccessDenied):  # its owner has made it, or COPY will say that it is missing
+    with suppress(MissingPrivilege):  # its owner has made it, or COPY will say that it is missing
         session.run(target.create_format())
     for place, definition in (
         (ledger.place, ledger.create()),

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from faults import test_receiver_membership as membership_promises
+from fix_receive import Ferry
 from properties.test_receive_protocol import ReceiverInAHostileWorld
 from rowferry.flow.receive import register as register_rules
 from rowferry.flow.receive.batches import OpenBatch
+from rowferry.flow.receive.consumer import GroupMembership
 from rowferry.flow.receive.contract import MembershipOver
 from rowferry.flow.receive.register import Register
 from rowferry.model import Offset
@@ -21,6 +24,9 @@ from rowferry.run.receiver import Receiver
 MOST_EXAMPLES = 2000
 
 Patch = pytest.MonkeyPatch
+PROMISE = (
+    membership_promises.test_a_commit_of_a_partition_that_is_not_owned_does_not_leave_the_process
+)
 
 
 def plan_after_put(patch: Patch) -> None:
@@ -138,3 +144,11 @@ def test_a_broken_receiver_is_noticed(mutant: Callable[[Patch], None], monkeypat
     mutant(monkeypatch)
     with pytest.raises((AssertionError, ValueError, BaseExceptionGroup)):
         run_world()
+
+
+@pytest.mark.real
+def test_a_skipped_check_of_ownership_is_noticed(ferry: Ferry, monkeypatch: Patch) -> None:
+    """On a broker, which takes a live member's commit for any partition."""
+    monkeypatch.setattr(GroupMembership, "_is_owned", lambda *_: True)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        PROMISE(ferry)

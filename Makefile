@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check mutants bench soak lock clean
+.PHONY: help install demo test check lint types unit mutants bench soak lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,12 +25,19 @@ demo: install ## the whole path on a stack of its own; ARGS="--rows 20000 --seco
 	@.venv/bin/rowferry demo $(ARGS)
 
 check: install ## format, lint, types, layers, taste, unit tests: under a minute
+	@$(MAKE) --no-print-directory -j3 --output-sync=target lint types unit
+
+lint:
 	@.venv/bin/ruff format --check -q . || { echo "run: .venv/bin/ruff format ."; exit 1; }
 	@.venv/bin/ruff check -q .
+	@layers=$$(.venv/bin/lint-imports --no-cache 2>&1) || { echo "$$layers"; exit 1; }
+	@used=$$(.venv/bin/deptry src 2>&1) || { echo "$$used"; exit 1; }
+
+types:
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-cache >/tmp/rowferry-lint-$$$$.txt 2>&1 || { cat /tmp/rowferry-lint-$$$$.txt; rm -f /tmp/rowferry-lint-$$$$.txt; exit 1; }; rm -f /tmp/rowferry-lint-$$$$.txt
-	@.venv/bin/deptry src -o /dev/null 2>&1 | grep -vE 'Assuming|Scanning|Success' || true
-	@$(PY) -m pytest -q tests/test_taste.py tests/unit tests/properties -m "not real" -n 2 --hypothesis-profile=quick
+
+unit:
+	@$(PY) -m pytest -q tests/test_taste.py tests/test_docs.py tests/unit tests/properties -m "not real" -n 2 --hypothesis-profile=quick
 
 test: install ## every test, on real parts; ARGS="-k name" for some
 	@$(PY) -m pytest $(ARGS)

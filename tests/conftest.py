@@ -1,6 +1,9 @@
 """Options and profiles of the test run; the real parts come from the fix_*.py files."""
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["fix_stack", "fix_snowflake", "fix_receive", "fix_cli", "fix_sending", "fix_load"]
@@ -15,6 +18,13 @@ settings.load_profile("default")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-mutants", action="store_true", help="break the product on purpose")
     parser.addoption("--run-soak", action="store_true", help="run what takes hours")
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """A test that sets up logging leaves none of it, nor its captured stderr, to the next."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,13 +1,11 @@
 """A cell is no Python object: the number of calls says so."""
 
-import sys
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from calls import calls_in
 from rowferry.kernel.avro import AvroCodec, frame_ids
 
 MAYBE = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2}
@@ -41,21 +39,6 @@ def batch_of(rows: int) -> pa.RecordBatch:
     schema = AvroCodec(SCHEMA).arrow_schema
     arrays = [pa.array(columns[field.name], field.type) for field in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def calls_in(work: Callable[[], object]) -> int:
-    calls = 0
-
-    def note(_frame: FrameType, event: str, _what: Any) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 @pytest.mark.parametrize("work", ["encode", "decode", "frame_ids"])

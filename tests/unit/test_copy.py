@@ -1,13 +1,13 @@
 """Binary COPY → columns: frames, rows, every kind of value, and what is refused."""
 
 import struct
-import sys
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from calls import calls_in
 from copy_bytes import HEADER, TRAILER, array_of, copy_of, octets_of, prefixed
 from rowferry.kernel.copy import CopyReader
 from rowferry.kernel.copy_cells import Uncarriable
@@ -233,20 +233,5 @@ def test_the_number_of_python_calls_does_not_depend_on_the_rows() -> None:
     rows = [[f"P{row}", "Lamp", "Home", Decimal("1.50"), row] for row in range(2000)]
     reader = CopyReader(wires)
 
-    def calls(chunks: list[bytes]) -> int:
-        count = 0
-
-        def profile(_frame: Any, event: str, _argument: Any) -> None:
-            nonlocal count
-            count += event in ("call", "c_call")
-
-        sys.setprofile(profile)
-        try:
-            reader.read(chunks)
-        finally:
-            sys.setprofile(None)
-        return count
-
     few, many = copy_of(wires, rows[:20]), copy_of(wires, rows)
-    calls(few)  # whatever is made once
-    assert calls(few) == calls(many)
+    assert calls_in(lambda: reader.read(few)) == calls_in(lambda: reader.read(many))

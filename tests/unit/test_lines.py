@@ -1,13 +1,13 @@
 """Columns → JSON lines: each value's exact form, and the lines' layout."""
 
 import json
-import sys
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from calls import calls_in
 from line_bytes import lines_of
 from rowferry.kernel.lines import encode_lines
 
@@ -249,20 +249,7 @@ def test_a_type_without_a_form_is_named() -> None:
 
 
 def calls(batch: pa.RecordBatch) -> int:
-    """Python and C calls of the second time; in the first some things are made once."""
-    encode_lines(batch)
-    count = 0
-
-    def profile(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        encode_lines(batch)
-    finally:
-        sys.setprofile(None)
-    return count
+    return calls_in(lambda: encode_lines(batch))
 
 
 def test_the_number_of_python_calls_does_not_depend_on_the_rows() -> None:

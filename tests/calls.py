@@ -8,7 +8,7 @@ from typing import Any
 
 
 def calls_in(work: Callable[[], object]) -> int:
-    """The least of three runs after a first one: what is made once, or collected, does not count."""
+    """The least of three runs after a first one, so that what is made once does not count."""
     work()
     gc.collect()
     gc.disable()

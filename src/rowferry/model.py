@@ -57,6 +57,7 @@ class Column:
     dimensions: int = 0
     fields: tuple["Column", ...] = ()  # of a composite type
     comment: str | None = None
+    default: str | None = None  # as SQL
     treatment: Treatment = Treatment()
 
     @property

@@ -71,6 +71,31 @@ def test_a_columns_comment_is_its_doc() -> None:
     assert value_schema(table, settings())["fields"][0]["doc"] == "What the shop calls it"
 
 
+@pytest.mark.parametrize(
+    ("pg_type", "oid", "default", "expected"),
+    [
+        ("integer", 23, "7", {"default": 7}),
+        ("integer", 23, "'-7'::integer", {"default": -7}),
+        ("integer", 23, "nextval('s'::regclass)", {}),
+        ("bigint", 20, "'9223372036854775808'::bigint", {}),
+        ("text", 25, "'it''s'::text", {"default": "it's"}),
+        ("text", 25, "('a'::text || 'b'::text)", {}),
+        ("text", 25, "CURRENT_USER", {}),
+        ("boolean", 16, "false", {"default": False}),
+        ("date", 1082, "'2026-01-01'::date", {}),
+        ("mood", 99_999, "'happy'::mood", {}),
+    ],
+)
+def test_a_required_columns_constant_default_is_the_schemas(
+    pg_type: str, oid: int, default: str, expected: dict[str, Any]
+) -> None:
+    # so that adding the column stays compatible; what is no constant stays out
+    required = column("c", pg_type, oid, nullable=False, default=default)
+    field = value_schema(replace(TABLE, columns=(*PRODUCTS, required)), settings())["fields"][-1]
+    assert {k: v for k, v in field.items() if k == "default"} == expected
+    fastavro.parse_schema({"type": "record", "name": "r", "fields": [field]})
+
+
 def test_every_types_schema_parses() -> None:
     columns = (*SCALARS, *NESTED, column("a place", "place", 5, fields=PLACE.fields))
     schema = value_schema(Table(1, "s", "t", columns, ("int8",)), settings())

@@ -22,8 +22,10 @@ SELECT c.oid::bigint, c.relkind, c.relpersistence, coalesce(a.amname, ''),
 """
 _COLUMNS = """
 SELECT attrelid::bigint, attname::text, format_type(atttypid, atttypmod), atttypid::bigint,
-       atttypmod, NOT attnotnull, attndims::int, col_description(attrelid, attnum)
-  FROM pg_attribute WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped
+       atttypmod, NOT attnotnull, attndims::int, col_description(attrelid, attnum),
+       CASE WHEN attgenerated = '' THEN pg_get_expr(adbin, adrelid) END
+  FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+ WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped
  ORDER BY attrelid, attnum
 """
 _TYPES = """
@@ -137,7 +139,7 @@ def _columns(session: Session, oid: int) -> tuple[Column, ...]:
 
 
 def _column(row: Any, types: Mapping[int, _Type], rows: Mapping[int, list[Any]]) -> Column:
-    name, pg_type, oid, mod, nullable, dimensions, comment = row
+    name, pg_type, oid, mod, nullable, dimensions, comment, default = row
     base, base_mod = oid, mod
     while types[base].base:
         domain = types[base]
@@ -160,6 +162,7 @@ def _column(row: Any, types: Mapping[int, _Type], rows: Mapping[int, list[Any]])
         dimensions if element else 0,
         fields,
         comment,
+        default,
     )
 
 

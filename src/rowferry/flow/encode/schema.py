@@ -4,6 +4,7 @@ from typing import Any
 
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError
+from rowferry.flow.encode.defaults import constant_of
 from rowferry.model import Column, Table
 from rowferry.types import KEY_PROPERTY, Kind, avro_name, avro_of, named, wire_of
 
@@ -16,9 +17,10 @@ def value_schema(table: Table, settings: Settings) -> dict[str, Any]:
     _refuse_metadata_names(table, settings)
     record, namespace = record_name_of(table, settings)
     inside = f"{namespace}.{avro_name(record)}"
-    fields = [_field(column, inside) for column in table.carried]
+    is_bare = not settings.of(table.qualified).properties
+    fields = [_field(column, inside, is_bare=is_bare) for column in table.carried]
     schema = named(record, type="record", namespace=namespace, fields=fields)
-    if settings.of(table.qualified).properties:
+    if not is_bare:
         schema[KEY_PROPERTY] = [column.carried_name for column in _key(table)]
     return schema
 
@@ -59,13 +61,14 @@ def _key(table: Table) -> list[Column]:
     return [columns[name] for name in table.key]
 
 
-def _field(column: Column, namespace: str) -> dict[str, Any]:
+def _field(column: Column, namespace: str, *, is_bare: bool) -> dict[str, Any]:
     name, wire = column.carried_name, wire_of(column)
     avro = avro_of(column, namespace)
-    doc = {"doc": column.comment} if column.comment else {}
+    doc = {"doc": column.comment} if column.comment and not is_bare else {}
     if (column.nullable or wire.special_is_null) and not column.treatment.required:
         return named(name, type=["null", avro], default=None, **doc)
-    return named(name, type=avro, **doc)
+    constant = None if is_bare or wire.as_text else constant_of(column.default, avro)
+    return named(name, type=avro, **({} if constant is None else {"default": constant}), **doc)
 
 
 def _refuse_metadata_names(table: Table, settings: Settings) -> None:

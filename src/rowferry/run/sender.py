@@ -59,6 +59,7 @@ class Sender:
         self._table: str | None = None  # the one at work
         self._publish_seconds = 0.0  # in the last tick
         self._left_behind: NeedsPerson | None = None
+        self._looked = False
 
     def run(self, *, once: bool) -> None:
         """See run_sender()."""
@@ -81,6 +82,9 @@ class Sender:
     def _open(self) -> None:
         """Fence older instances, take up the position, reach the database and the registry."""
         self._table = None
+        if not self._looked:  # a table that cannot be captured leaves no topic behind
+            self._capture.open({})
+            self._looked = True
         topics = {table: self._settings.topic_of(table) for table in self._tables}
         progress = self._parts.publisher.open(topics)
         tables = self._capture.open(progress)

@@ -1,7 +1,7 @@
 """The register of a partition: its committed offset, and the ends of files decided but not done.
 
 It lives in the group's own offset commit: `rf1|t=<topic id>|f=<format>|b=<delta>[.<rows>],…`.
-Pure: what it says, what may be written next, and how a successor takes it up (docs/exactly-once.md).
+Pure: what it says, what may be next, and how a successor takes it up (docs/exactly-once.md).
 """
 
 import re

@@ -8,7 +8,8 @@ import pytest
 
 from capture_desk import Desk, settings_for
 from fix_stack import Database, PostgresServer
-from rowferry.errors import Code, Unreadable
+from rowferry.config import Settings
+from rowferry.errors import Code, ConfigError, Unreadable
 from rowferry.flow.capture import statements
 from rowferry.flow.capture.postgres import connected
 from rowferry.model import Table
@@ -133,6 +134,36 @@ def test_the_settings_carry_what_would_stop(database: Database) -> None:
     database.execute("INSERT INTO t VALUES (1, 1, now(), 'NaN', '[0:1]={1,2}')")
     desk.settle()
     assert (desk.rows[0]["n"], desk.rows[0]["a"]) == (None, "[0:1]={1,2}")
+
+
+def test_a_number_beyond_a_double_is_told_as_what_cannot_be_carried(database: Database) -> None:
+    database.execute(TABLE + "ALTER TABLE t ADD COLUMN n numeric")
+    own = {"public.t": {"columns": {"n": {"as": "double"}}}}
+    settings = settings_for(database)
+    desk = Desk(Settings.model_validate({**settings.model_dump(), "table": own})).open()
+    database.execute("INSERT INTO t VALUES (1, 1, now(), 1.5)")
+    desk.settle()
+    assert desk.rows[0]["n"] == 1.5
+    database.execute("INSERT INTO t VALUES (2, 2, now(), 1e400)")
+    with pytest.raises(Unreadable) as refused:
+        desk.settle()
+    assert (refused.value.where, refused.value.exit_code) == ("public.t", 7)
+    assert "1e400" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["ALTER TABLE t DROP CONSTRAINT t_pkey", "ALTER TABLE t RENAME updated TO changed"],
+)
+def test_a_table_that_cannot_be_captured_any_more_is_named(database: Database, change: str) -> None:
+    database.execute(TABLE)
+    desk = Desk(settings_for(database)).open()
+    desk.settle()
+    database.execute(change)
+    database.execute("INSERT INTO t (id, v) VALUES (1, 1)")
+    with pytest.raises(ConfigError) as refused:
+        desk.settle()
+    assert (refused.value.code, refused.value.where) == (Code.TABLE_UNFIT, "public.t")
 
 
 def test_text_that_is_not_utf8_is_told_without_the_text(postgres: PostgresServer) -> None:

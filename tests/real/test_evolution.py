@@ -211,6 +211,7 @@ def test_twenty_changes_under_load_lose_nothing_and_need_no_restart(
     for command in ("send", "receive"):
         assert evolving.rowferry.stop(evolving.running[command]) == 0, evolving.log(command)
     assert len(subjects.get_versions(subject)) >= 15
+    assert subjects.get_versions(f"{topic}-key") == [1, 2]  # id, code, and id again
     lines = lines_in(stage)
     ids = check_lines(lines, subjects, database)
     assert len(ids) >= 15

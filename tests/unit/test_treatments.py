@@ -2,12 +2,17 @@
 
 import hashlib
 import hmac
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 
 from copy_bytes import HEADER, TRAILER, prefixed
 from rowferry.config import Settings
@@ -16,6 +21,7 @@ from rowferry.flow.capture.statements import Statements
 from rowferry.flow.capture.treatments import treated
 from rowferry.flow.encode.masks import Masks
 from rowferry.flow.encode.schema import key_schema, value_schema
+from rowferry.kernel.avro import AvroCodec
 from rowferry.kernel.copy import CopyReader
 from rowferry.kernel.lines import encode_lines
 from rowferry.lint import lint
@@ -198,3 +204,35 @@ def test_untreated_tables_stay_as_they_are() -> None:
 
 def _copied(fields: list[bytes]) -> list[bytes]:
     return [HEADER, *(b"\0\1" + prefixed(each) for each in fields), TRAILER]
+
+
+def test_the_first_users_consumer_reads_rows_of_its_subject() -> None:
+    # GIVEN the subject's schema, met by the settings, and a consumer that knows only it
+    columns = {
+        "category": {"required": True},
+        "price": {"as": "double", "required": True},
+        "updated_timestamp": {"as": "timestamp-millis"},
+    }
+    own = {"record_name": "Product", "namespace": "com.buyonline.products", "properties": False}
+    given = settings(columns, own=own)
+    registry = SchemaRegistryClient.new_client({"url": "mock://"})
+    schema_id = registry.register_schema("s-value", Schema(json.dumps(FIRST_USERS), "AVRO"))
+    table = treated(TABLE, given)
+    wires = [wire_of(each) for each in table.columns]
+    millis = int(datetime(2026, 11, 24, 15, 4, 5, 123_000, UTC).timestamp() * 1000)
+    values = (["p1"], ["Tea"], ["Drinks"], [9.99], [millis])
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array(v, w.arrow_type) for v, w in zip(values, wires, strict=True)],
+        names=[wire.name for wire in wires],
+    )
+    # WHEN
+    [message] = AvroCodec(value_schema(table, given)).encode(batch, schema_id)
+    # THEN
+    read = AvroDeserializer(registry, json.dumps(FIRST_USERS))
+    assert read(message, SerializationContext("s", MessageField.VALUE)) == {
+        "product_id": "p1",
+        "name": "Tea",
+        "category": "Drinks",
+        "price": 9.99,
+        "updated_timestamp": datetime(2026, 11, 24, 15, 4, 5, 123_000, UTC),
+    }

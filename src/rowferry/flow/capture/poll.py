@@ -180,7 +180,8 @@ class PostgresSource:
         return rows, frozenset(locked)
 
     def _look(self, table: Table, row: Any) -> Look:
-        _, oid, leaves, fingerprint, key = row
+        _, oid, leaves, columns, key = row
+        fingerprint = f"{columns} {key}"
         known = self._known[table.qualified]
         if (known.oid, known.fingerprint) != (oid, fingerprint):
             again = read_table(self._session, table.schema, table.name, table.timestamp_column)
@@ -197,8 +198,9 @@ class PostgresSource:
         rows = self._session.rows(statements.identity_of([query.table]))
         if not rows:
             raise TableChanged
-        _, oid, leaves, fingerprint, key = rows[0]
-        if _identity(oid, leaves, key) != query.identity or fingerprint != known.fingerprint:
+        _, oid, leaves, columns, key = rows[0]
+        is_same = known.fingerprint == f"{columns} {key}"
+        if not is_same or _identity(oid, leaves, key) != query.identity:
             raise TableChanged
         if leaves.keys() == {str(oid)}:  # a partition may come in spite of the lock
             self._recognised.add(query.table.qualified)

@@ -35,6 +35,11 @@ _SESSION = {
     "statement_timeout": "0",
 }
 _TRANSIENT = ("08", "40", "53", "55", "57", "58")  # SQLSTATE classes
+_UNCARRIABLE = {
+    "22003": "it is out of the range of the form that the settings want",
+    "22021": "a text is not of the database's encoding",
+    "22P05": "a text has a character that UTF-8 has not",
+}
 _SILENT = "22"  # data exceptions: their messages quote values
 
 
@@ -172,10 +177,10 @@ def meaning(error: Exception, where: str) -> RowferryError:
 
 def _of_the_table(state: str, what: str, where: str) -> NeedsPerson:
     """An error that its rows, or the filter, are the cause of."""
-    if state in ("22021", "22P05"):
+    if state in _UNCARRIABLE:
         return Unreadable(
             Code.UNCARRIABLE,
-            "a text is not of the database's encoding, or has a character that UTF-8 has not",
+            f"a value cannot be carried: {_UNCARRIABLE[state]}",
             where=where,
             advice="correct the rows, or leave them out with ROWFERRY_FILTER",
         )

@@ -120,7 +120,7 @@ class Quay:
             "load": "append",
             "load_table": "products",
             "load_seconds": 0.1,
-            "connect_seconds": 5,
+            "connect_seconds": 20,
             "log_format": "json",
         }
         fields = {name: str(value) for name, value in {**own, **overrides}.items()}

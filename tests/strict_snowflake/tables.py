@@ -44,6 +44,7 @@ class Tables:
         self._open: dict[int, Transaction] = {}
         self._lock = threading.Lock()
         self._locks = Locks(clock)
+        self._catalog = threading.Lock()  # the engine's own notes of columns take one at a time
 
     def run(self, session: Session, body: dict[str, Any]) -> dict[str, Any]:
         """`data` of the answer. Raises SqlError; a failed statement leaves no trace."""
@@ -176,7 +177,8 @@ class Tables:
         from strict_snowflake.engine import execute
 
         self.end(transaction, commits=True)
-        answer = execute(transaction, sql)
+        with self._catalog:
+            answer = execute(transaction, sql)
         self._forget(transaction, sql)
         return answer
 

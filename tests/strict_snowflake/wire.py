@@ -96,6 +96,7 @@ class Wire(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 600
+    disable_nagle_algorithm = True  # head and body are two writes: else each answer takes 40 ms
 
     @property
     def listener(self) -> Listener:

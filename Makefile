@@ -40,7 +40,7 @@ unit:
 	@$(PY) -m pytest -q tests/test_taste.py tests/test_docs.py tests/unit tests/properties -m "not real" -n 2 --hypothesis-profile=quick
 
 test: install ## every test, on real parts; ARGS="-k name" for some
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 mutants: install ## break the product on purpose; the tests must notice each time
 	@$(PY) -m pytest -q tests/mutants --run-mutants $(ARGS)

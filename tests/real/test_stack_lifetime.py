@@ -24,10 +24,11 @@ from rowferry.stack.postgres import Postgres
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from rowferry.stack.local import LocalStack
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs inherit it ignored
 with LocalStack(Path(sys.argv[1]), sys.argv[2:]):
     print("ready", flush=True)
     time.sleep(600)

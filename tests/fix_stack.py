@@ -11,7 +11,7 @@
                    connector's connection (close it), .stage, the name that LIST @… takes
     stack_environ  a function: stack_environ(**overrides) → environment of a pipeline of its own
                    (database, topics, group, progress topic; the stage is a folder in tmp_path).
-                   Keywords are field names: stack_environ(tables="public.products", workers=2)
+                   Keywords are field names: stack_environ(tables="public.products", max_records=2)
                    A stage of the emulator: stack_environ(**fakesnow.fields("some/prefix"))
     stack_settings the same as Settings: stack_settings(**overrides)
 

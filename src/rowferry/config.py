@@ -129,7 +129,6 @@ class Settings(BaseModel):
     )
     slice_rows: int = setting(200_000, "Most rows in a Kafka transaction", ge=1)
     slice_bytes: int = setting(50_000_000, "Most bytes in a Kafka transaction", unit="B", ge=1)
-    slice_seconds: float = setting(10.0, "Longest time to fill a slice", unit="s", gt=0)
     load_chunk_rows: int = setting(100_000, "Rows in a chunk of the initial load", ge=1)
 
     # --- Publish
@@ -192,7 +191,6 @@ class Settings(BaseModel):
     # --- Running
     connect_seconds: float = setting(30, "How long a first connection is tried", unit="s", ge=0)
     drain_seconds: float = setting(30, "How long an orderly stop may take", unit="s", gt=0)
-    workers: int = setting(1, "Processes that receive, or load in parallel", ge=1, le=64)
     log_format: Literal["auto", "json", "console"] = setting("auto", "Shape of log lines")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least level logged")
 

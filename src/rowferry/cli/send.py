@@ -27,6 +27,21 @@ def send(
     ] = False,
 ) -> None:
     """Carry new and updated rows from PostgreSQL to their topics, until stopped."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from rowferry.cli.load_bar import LoadBar
     from rowferry.run.sender import run_sender
 
-    run_sender(loaded.settings, stop_on_signals(), once=once)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bars:
+        run_sender(loaded.settings, stop_on_signals(), once=once, observer=LoadBar(bars))

@@ -8,7 +8,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.measure import Figures, account
-from bench.stand import PARTITIONS, ROWFERRY, Stand, stand
+from bench.stand import PARTITIONS, ROWFERRY, Stand, TopicCounter, stand
 
 CHANGES_A_SECOND = 200
 WARM_SECONDS, SECONDS = 5.0, 30.0
@@ -25,7 +25,6 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
             "ROWFERRY_TABLES": "public.products",
             "ROWFERRY_TOPIC": topic,
             "ROWFERRY_STAGE": f"file:{stage}",
-            "ROWFERRY_FILTER": "",
         }
         send = here.start(*ROWFERRY, "send", **settings)
         receive = here.start(*ROWFERRY, "receive", **settings)
@@ -38,8 +37,6 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
 
 
 def _await_load(here: Stand, topic: str, rows: int) -> None:
-    from bench.stand import TopicCounter
-
     counter = TopicCounter(here, topic)
     while counter() < rows:
         time.sleep(0.2)

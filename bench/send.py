@@ -1,6 +1,7 @@
 """PostgreSQL → topic: the initial load of one table, by each subject."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -38,13 +39,7 @@ def rowferry(here: Stand, table: str, rows: int, number: int, **environ: str) ->
         **environ,
     }
     process = here.start(*ROWFERRY, "send", "--once", **settings)
-    try:
-        figures = measure(process, counter, rows)
-        process.wait(60)
-    finally:
-        counter.close()
-        here.drop_topic(topic)
-    return figures
+    return _measured(here, process, counter, topic, rows)
 
 
 def script(here: Stand, table: str, rows: int) -> Figures:
@@ -52,6 +47,13 @@ def script(here: Stand, table: str, rows: int) -> Figures:
     topic = here.new_topic()
     counter = TopicCounter(here, topic)
     process = here.start(sys.executable, "-m", "bench.peers.script", table, topic)
+    return _measured(here, process, counter, topic, rows)
+
+
+def _measured(
+    here: Stand, process: subprocess.Popen[bytes], counter: TopicCounter, topic: str, rows: int
+) -> Figures:
+    """Watch a sender fill its topic, let it end, and delete the topic."""
     try:
         figures = measure(process, counter, rows)
         process.wait(60)

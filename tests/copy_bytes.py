@@ -11,7 +11,7 @@ from rowferry.types import Kind, Wire, avro_name
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 DAYS_TO_2000, MICROS_TO_2000 = 10_957, 946_684_800_000_000
-INFINITE = {2**31 - 1, -(2**31), 2**63 - 1, -(2**63)}
+INFINITE_DAYS, INFINITE_MICROS = {2**31 - 1, -(2**31)}, {2**63 - 1, -(2**63)}
 
 
 def copy_of(wires: Sequence[Wire], rows: Sequence[Sequence[Any]]) -> list[bytes]:
@@ -95,8 +95,12 @@ def numeric_of(value: Decimal) -> bytes:
     return head + struct.pack(f">{len(groups)}h", *groups)
 
 
-def rebased(value: int, shift: int) -> int:
-    return value if value in INFINITE else value - shift
+def days_of(value: int) -> bytes:
+    return struct.pack(">i", value if value in INFINITE_DAYS else value - DAYS_TO_2000)
+
+
+def micros_of(value: int) -> bytes:
+    return struct.pack(">q", value if value in INFINITE_MICROS else value - MICROS_TO_2000)
 
 
 PACKERS: dict[Kind, Callable[[Any], bytes]] = {
@@ -112,7 +116,7 @@ PACKERS: dict[Kind, Callable[[Any], bytes]] = {
     Kind.JSONB: lambda value: b"\x01" + str(value).encode(),
     Kind.BYTES: bytes,
     Kind.UUID: lambda value: uuid.UUID(value).bytes,
-    Kind.DATE: lambda value: struct.pack(">i", rebased(value, DAYS_TO_2000)),
+    Kind.DATE: days_of,
     Kind.TIME: lambda value: struct.pack(">q", value),
-    Kind.TIMESTAMP: lambda value: struct.pack(">q", rebased(value, MICROS_TO_2000)),
+    Kind.TIMESTAMP: micros_of,
 }

@@ -56,7 +56,8 @@ class Bench:
         with closing(SchemaRegistryClient(dict(registry.configuration))) as client:
             schema = Schema(json.dumps(SCHEMA), "AVRO")
             self._schema_id = client.register_schema(f"{self.topic}-value", schema)
-        broker.create_topic(self.topic, 1)
+        # The records' times are long ago: the broker would delete them at its next look.
+        broker.create_topic(self.topic, 1, retention_ms="-1")
         self._asking = broker.admin()
         database.execute(
             "CREATE TABLE products (id int PRIMARY KEY, name text, price numeric(10,2))"

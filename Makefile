@@ -48,11 +48,13 @@ mutants: install ## break the product on purpose; the tests must notice each tim
 bench: install ## rates and latencies, beside those of others; ARGS="codec --json"
 	@$(PY) -m bench $(ARGS)
 
-soak: install ## random faults for hours; ARGS="--minutes 60"
+soak: install ## random faults and hostile bytes for hours; ARGS="-k codec"
+	@.venv/bin/uv pip install -q --python $(PY) --require-hashes --no-deps -r requirements/fuzz.lock
 	@$(PY) -m pytest tests -m soak --run-soak $(ARGS)
 
 lock: install ## requirements/*.lock anew
 	@.venv/bin/uv pip compile -q -U pyproject.toml --extra stack --group dev --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/dev.lock
+	@echo atheris | .venv/bin/uv pip compile -q -U - --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements/fuzz.lock
 	@grep -A100 '^uv==' requirements/dev.lock | awk 'NR==1 || /^    /{print; next} {exit}' > requirements/uv.lock
 
 clean: ## remove what the targets made in this checkout

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, RowferryError, Transient, Unreadable
+from rowferry.flow.stage.deadline import StillUnderWay, within
 from rowferry.flow.stage.snowflake_errors import code_of, translate
 from rowferry.flow.stage.snowflake_location import Location
 from rowferry.flow.stage.snowflake_login import connection_parameters
@@ -111,33 +112,18 @@ class LoadSession:
         return connection
 
     def _within_deadline(self, action: Callable[[], Result]) -> Result:
-        results: list[Result] = []
-        errors: list[BaseException] = []
-
-        def act() -> None:
-            try:
-                results.append(action())
-            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
-                errors.append(error)
-
-        worker = threading.Thread(target=act, name="snowflake-load", daemon=True)
-        worker.start()
-        worker.join(self._settings.load_deadline_seconds + _GRACE_SECONDS)
-        if errors:
-            raise self._meaning(errors[0]) from None
-        if not results:
-            seconds = self._settings.load_deadline_seconds
-            raise Transient(Code.LOAD_DOWN, f"a statement took more than {seconds:g} s")
-        return results[0]
-
-    def _meaning(self, error: BaseException) -> BaseException:
         from snowflake.connector.errors import Error
 
-        if isinstance(error, OSError):
-            return Transient(Code.LOAD_DOWN, f"Snowflake is not reached: {type(error).__name__}")
-        if not isinstance(error, Error):
-            return error
-        return meaning(error, self._location)
+        seconds = self._settings.load_deadline_seconds
+        try:
+            return within(seconds + _GRACE_SECONDS, action)
+        except StillUnderWay:
+            raise Transient(Code.LOAD_DOWN, f"a statement took more than {seconds:g} s") from None
+        except Error as error:
+            raise meaning(error, self._location) from None
+        except OSError as error:
+            what = f"Snowflake is not reached: {type(error).__name__}"
+            raise Transient(Code.LOAD_DOWN, what) from None
 
 
 def meaning(error: Exception, location: Location) -> RowferryError:

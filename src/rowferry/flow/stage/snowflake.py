@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from rowferry.config import Settings
 from rowferry.errors import Code, DataAtRisk, Transient
+from rowferry.flow.stage.deadline import StillUnderWay, within
 from rowferry.flow.stage.files import same_contents
 from rowferry.flow.stage.snowflake_errors import (
     EXPIRED,
@@ -172,24 +173,12 @@ class SnowflakeStage:
         threading.Thread(target=_close, args=(session,), daemon=True).start()
 
     def _within_deadline(self, action: Callable[[], Result], what: str) -> Result:
-        results: list[Result] = []
-        errors: list[BaseException] = []
-
-        def act() -> None:
-            try:
-                results.append(action())
-            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
-                errors.append(error)
-
-        worker = threading.Thread(target=act, name="snowflake", daemon=True)
-        worker.start()
-        worker.join(self._settings.put_seconds)
-        if errors:
-            raise errors[0]
-        if not results:
-            seconds = self._settings.put_seconds
-            raise TooSlow(Code.STAGE_DOWN, f"{what} did not answer within {seconds:g} s")
-        return results[0]
+        seconds = self._settings.put_seconds
+        try:
+            return within(seconds, action)
+        except StillUnderWay:
+            what = f"{what} did not answer within {seconds:g} s"
+            raise TooSlow(Code.STAGE_DOWN, what) from None
 
 
 def _execute(session: Any, statement: str) -> list[tuple[Any, ...]]:

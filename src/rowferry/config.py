@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from rowferry.config_snowflake import Login
 from rowferry.config_tables import ColumnSettings, Mode, TableSettings
 from rowferry.declared import Names, TableNames, setting
 
@@ -84,10 +85,23 @@ class Settings(BaseModel):
     snowflake_database: str | None = setting(None, "Database of the stage")
     snowflake_schema: str | None = setting(None, "Schema of the stage")
     snowflake_role: str | None = setting(None, "Role with READ and WRITE on the stage")
-    snowflake_authenticator: str | None = setting(None, "Kind of login; unset: by what is given")
+    snowflake_authenticator: Login | None = setting(None, "Kind of login; unset: by what is given")
     snowflake_private_key_file: str | None = setting(None, "PKCS#8 private key, mode 600")
     snowflake_private_key_passphrase: SecretStr | None = setting(None, "Passphrase of the key")
     snowflake_token_file: str | None = setting(None, "File with an access token, mode 600")
+    snowflake_oauth_client_id: str | None = setting(None, "Client id, for client credentials")
+    snowflake_oauth_client_secret: SecretStr | None = setting(None, "Secret of the client id")
+    snowflake_oauth_token_request_url: str | None = setting(
+        None, "Where client credentials are exchanged; unset: at the account itself"
+    )
+    snowflake_oauth_scope: str | None = setting(None, "Scope; unset: session:role:SNOWFLAKE_ROLE")
+    snowflake_workload_identity_provider: Literal["AWS", "AZURE", "GCP", "OIDC"] | None = setting(
+        None, "Who vouches for this workload; OIDC: by the token in SNOWFLAKE_TOKEN_FILE"
+    )
+    snowflake_workload_identity_entra_resource: str | None = setting(None, "Entra resource (AZURE)")
+    snowflake_workload_identity_impersonation_path: Names = setting(
+        (), "Identities to take one after the other, comma-separated"
+    )
     snowflake_host: str | None = setting(None, "Host, where it does not follow from the account")
     snowflake_port: int | None = setting(None, "Port, where it is not 443", ge=1, le=65535)
     snowflake_protocol: Literal["https", "http"] = setting("https", "http only on loopback")
@@ -193,6 +207,10 @@ class Settings(BaseModel):
     drain_seconds: float = setting(30, "How long an orderly stop may take", unit="s", gt=0)
     log_format: Literal["auto", "json", "console"] = setting("auto", "Shape of log lines")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least level logged")
+    metrics_port: int | None = setting(
+        None, "Port of send's /metrics, the next of load's, then receive's; unset: none", ge=1
+    )
+    metrics_host: str = setting("127.0.0.1", "Address of the metrics; 0.0.0.0: any")
 
     # --- Only in rowferry.toml
     table: dict[str, TableSettings] = setting({}, "Settings of single tables")

@@ -50,8 +50,10 @@ def load(
         else:
             render.line(script)
         return
+    from rowferry.observe.metrics import serve
     from rowferry.run.loader import run_loader
 
+    serve(loaded.settings, "load")
     done = run_loader(loaded.settings, stop_on_signals(), once=once, purge=purge)
     if as_json:
         render.emit_json(asdict(done))

@@ -36,7 +36,9 @@ def receive(
     commands = receiving(loaded.settings)
     if len(commands) > 1:
         return run_children(commands, loaded, stop, once=once)
+    from rowferry.observe.metrics import serve
     from rowferry.run.receiver import run_receiver
 
+    serve(loaded.settings, "receive")
     run_receiver(loaded.settings, stop, once=once)
     return 0

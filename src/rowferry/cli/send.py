@@ -37,8 +37,10 @@ def send(
     )
 
     from rowferry.cli.load_bar import LoadBar
+    from rowferry.observe.metrics import serve
     from rowferry.run.sender import run_sender
 
+    serve(loaded.settings, "send")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(

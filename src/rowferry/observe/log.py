@@ -16,10 +16,11 @@ _CAPPED = ("snowflake", "botocore", "boto3", "httpx", "httpx2", "httpcore", "url
 _LONGEST_VALUE = 2000
 
 
-def configure(settings: Settings, *, quiet: bool = False) -> None:
+def configure(settings: Settings, *, quiet: bool = False, count: Processor | None = None) -> None:
     """Set up logging of this process; what was set up before is replaced.
 
     quiet: warnings and errors only, unless the settings ask for more than the usual.
+    count: is given every event, also those below the level.
     """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     if quiet and level == logging.INFO:
@@ -34,13 +35,27 @@ def configure(settings: Settings, *, quiet: bool = False) -> None:
         structlog.processors.format_exc_info,
         make_safe,
     ]
+    counted = [] if count is None else [count, _drop_below(level)]
     structlog.configure(
-        processors=[*shared, _renderer(is_console)],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[*counted, *shared, _renderer(is_console)],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            level if count is None else logging.DEBUG
+        ),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     _take_over_foreign(shared, _renderer(is_console))
+
+
+def _drop_below(level: int) -> Processor:
+    levels = logging.getLevelNamesMapping()
+
+    def drop(_logger: Any, method: str, event: EventDict) -> EventDict:
+        if levels[method.upper()] < level:
+            raise structlog.DropEvent
+        return event
+
+    return drop
 
 
 def make_safe(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -17,6 +17,7 @@ from rowferry.flow.receive.consumer import ProtocolUnsupported
 from rowferry.flow.receive.contract import Fetched, Owned
 from rowferry.flow.stage.names import file_name
 from rowferry.model import Range
+from rowferry.run.garbage import rare_collections
 from rowferry.run.lane import Closed, Flying, Lane, Step
 from rowferry.run.patience import Pauses, Vanishing, first_reach
 from rowferry.run.pressure import Pressure
@@ -247,6 +248,7 @@ class Receiver:
             first=closed.boundary.start,
             end=closed.boundary.end,
             rows=closed.boundary.rows,
+            bytes=closed.path.stat().st_size if closed.path is not None else 0,
             reason=closed.reason.value,
             seconds=round(time.monotonic() - closed.opened_at, 3),
         )
@@ -261,7 +263,8 @@ def run_receiver(settings: Settings, stop: Stop, once: bool = False) -> Received
     not reached for CONNECT_SECONDS in the beginning.
     """
     received = Received()
-    with Watchdog(stop, settings.drain_seconds), Spool(settings.spool_dir) as spool:
+    watchdog = Watchdog(stop, settings.drain_seconds)
+    with watchdog, rare_collections(), Spool(settings.spool_dir) as spool:
         parts = first_reach(lambda: assemble(settings, spool, once=once), settings, stop)
         if parts is None:
             return received

@@ -101,8 +101,10 @@ class Sender:
         while not self._stop.requested:
             began = time.monotonic()
             self._tick()
-            self._observer.ticked(time.monotonic() - began)
-            if once and self._capture.is_settled:
+            seconds, is_settled = time.monotonic() - began, self._capture.is_settled
+            self._observer.ticked(seconds)
+            log.debug("poll.done", seconds=seconds, settled=is_settled)
+            if once and is_settled:
                 return True
             # while we published, the database was left alone
             self._stop.wait(self._capture.pause_seconds - self._publish_seconds)
@@ -133,7 +135,13 @@ class Sender:
         self._observer.committed(piece, seconds)
         rows = piece.rows.batch.num_rows
         if rows:
-            log.info("batch.sent", table=self._table, rows=rows, seconds=round(seconds, 4))
+            log.info(
+                "batch.sent",
+                table=self._table,
+                rows=rows,
+                bytes=piece.rows.batch.nbytes,
+                seconds=round(seconds, 4),
+            )
 
     def _leave_behind(self, error: NeedsPerson) -> None:
         """Go on without the table whose trouble it is; raise where that is not the trouble."""

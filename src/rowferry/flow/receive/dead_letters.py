@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from rowferry.config import Settings
@@ -12,6 +13,8 @@ from rowferry.kafka import producer_config, translate
 
 _FLUSH_SECONDS = 30.0
 _NO_TOPIC = "UNKNOWN_TOPIC"
+
+log = structlog.get_logger()
 
 
 class DeadLetters:
@@ -65,6 +68,7 @@ class DeadLetters:
         if left:
             raise Transient(Code.KAFKA_CONN, "dead letters are not confirmed", where=topic)
         self.written += len(bad)
+        log.warning("records.dead_letter", topic=fetched.raw.topic, to=topic, records=len(bad))
 
 
 def _origin(fetched: Fetched, index: int, reason: str) -> list[tuple[str, bytes]]:

@@ -1,0 +1,91 @@
+"""Counts events into a registry of its own, and serves it."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    start_http_server,
+)
+from structlog.typing import EventDict
+
+from rowferry.errors import Code
+from rowferry.observe.metrics import COUNTED, SEND_LAG, SEND_LAG_MEANING, TIMED, Counted, Timed
+
+SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+CODES: Final = frozenset(str(code) for code in Code)
+OTHER: Final = "other"
+
+
+class Metrics:
+    """A registry of its own, and a structlog processor that feeds it; any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.registry = CollectorRegistry()
+        self._clock = clock
+        self._notes: dict[str, list[Callable[[EventDict], None]]] = {}
+        for counted in COUNTED:
+            note = _counting(counted, self.registry)
+            for event in counted.events:
+                self._notes.setdefault(event, []).append(note)
+        for timed in TIMED:
+            self._notes.setdefault(timed.event, []).append(_timing(timed, self.registry))
+        ProcessCollector(registry=self.registry)
+
+    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
+        """Count an event, and give it on."""
+        for note in self._notes.get(event["event"], ()):
+            note(event)
+        return event
+
+    def listen(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
+        """Answer on a thread; gives the port and what ends it. Raises OSError where it is taken."""
+        server, thread = start_http_server(port, host, self.registry)
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return server.server_port, close
+
+    def tell_send_lag(self) -> None:
+        """Also tell how long ago the last poll began that left nothing behind."""
+        settled_at = self._clock()
+
+        def note(event: EventDict) -> None:
+            nonlocal settled_at
+            if event["settled"]:
+                settled_at = self._clock() - event["seconds"]
+
+        gauge = Gauge(SEND_LAG, SEND_LAG_MEANING, registry=self.registry)
+        gauge.set_function(lambda: self._clock() - settled_at)
+        self._notes["poll.done"].append(note)
+
+
+def label_of(event: EventDict, label: str) -> str:
+    """A label's value; of codes only those that there are, so that their number is bounded."""
+    if label == "code":
+        code = str(event["reason"]).partition(":")[0]
+        return code if code in CODES else OTHER
+    return str(event[label])
+
+
+def _counting(counted: Counted, registry: CollectorRegistry) -> Callable[[EventDict], None]:
+    counter = Counter(counted.name, counted.meaning, counted.labels, registry=registry)
+
+    def note(event: EventDict) -> None:
+        labels = [label_of(event, label) for label in counted.labels]
+        counter.labels(*labels).inc(event[counted.field] if counted.field else 1)
+
+    return note
+
+
+def _timing(timed: Timed, registry: CollectorRegistry) -> Callable[[EventDict], None]:
+    histogram = Histogram(timed.name, timed.meaning, buckets=SECONDS, registry=registry)
+    return lambda event: histogram.observe(event["seconds"])

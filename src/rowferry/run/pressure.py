@@ -6,7 +6,7 @@ from rowferry.config import Delivery, Settings
 from rowferry.model import RawRecords
 from rowferry.run.lane import Lane
 
-_CHUNK_RECORDS = 10_000
+_CHUNK_RECORDS = 20_000
 _CHUNK_BYTES = 16_000_000
 _FILES_A_CHUNK = 64  # so that a small MAX_RECORDS does not make thousands of files at once
 _MOST_PENDING, _FEW_PENDING = 32, 8  # files of a partition between closed and committed
@@ -33,7 +33,7 @@ class Pressure:
         """Learn from a chunk how large records are; large ones at once, small ones slowly."""
         if not raw.values:
             return
-        average = sum(len(value or b"") for value in raw.values) / len(raw.values)
+        average = sum(map(len, filter(None, raw.values))) / len(raw.values)
         self._record_bytes = max(1.0, average, 0.9 * self._record_bytes)
 
     def wanted(self, lanes: Sequence[Lane]) -> Iterator[tuple[Lane, bool]]:

@@ -1,9 +1,12 @@
 """The consumer group: who owns a partition, what comes from it, and the one place that commits."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress, groupby
+from operator import itemgetter, not_
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from confluent_kafka import (
     OFFSET_END,
@@ -70,13 +73,8 @@ class GroupMembership:
         if self._failure is not None:
             raise self._failure
         arrived, self._arrived = self._arrived, []
-        by_partition: dict[tuple[str, int], list[Message]] = {}
-        for message in messages:
-            by_partition.setdefault((message.topic() or "", message.partition() or 0), []).append(
-                message
-            )
         polled = Polled([owned for owned in arrived if self._is_owned(owned)])
-        for place, found in by_partition.items():
+        for place, found in _by_partition(messages).items():
             owned = self._owned.get(place)
             if owned is None:
                 self._heed_errors(found, owned)
@@ -218,19 +216,20 @@ class GroupMembership:
     # --- What came
 
     def _fetched(self, owned: Owned, found: list[Message]) -> Fetched:
-        errors = [message for message in found if message.error() is not None]
+        errors = list(compress(found, map(Message.error, found)))
         reached = self._heed_errors(errors, owned)
-        records = [m for m in found if m.error() is None] if errors else found
-        offsets = [m.offset() or 0 for m in records]
-        behind = offsets[-1] + 1 if offsets else 0
+        records = list(compress(found, map(not_, map(Message.error, found)))) if errors else found
+        count = len(records)
+        offsets = np.fromiter(map(Message.offset, records), np.int64, count)
+        stamps = map(itemgetter(1), map(Message.timestamp, records))
         raw = RawRecords(
             owned.topic.topic,
             owned.partition,
-            [m.key() for m in records],
-            [m.value() for m in records],
-            pa.array(offsets, pa.int64()),
-            pa.array([m.timestamp()[1] for m in records], pa.int64()),
-            Offset(max(behind, reached)),
+            list(map(Message.key, records)),
+            list(map(Message.value, records)),
+            pa.array(offsets),
+            pa.array(np.fromiter(stamps, np.int64, count)),
+            Offset(max(int(offsets[-1]) + 1 if count else 0, reached)),
         )
         return Fetched(owned, raw, lambda index: _headers(records[index]))
 
@@ -270,6 +269,15 @@ class GroupMembership:
             advice="nothing was reset; lengthen the topic's retention, and choose another "
             "ROWFERRY_GROUP and stage prefix to start anew",
         )
+
+
+def _by_partition(messages: Sequence[Message]) -> dict[tuple[str, int], list[Message]]:
+    """In order; each run of one partition costs no call of Python's a message."""
+    found: dict[tuple[str, int], list[Message]] = {}
+    for topic, of_topic in groupby(messages, Message.topic):
+        for partition, run in groupby(of_topic, Message.partition):
+            found.setdefault((topic or "", partition or 0), []).extend(run)
+    return found
 
 
 def _headers(message: Message) -> Headers:

@@ -9,7 +9,7 @@ from bench.send import rowferry as send
 from bench.stand import ROWFERRY, Stand, TopicCounter, stand
 
 SIZES = (100_000, 1_000_000, 10_000_000)
-POLL_SIZES = (10_000, 10_000_000)
+SMALL_POLL = 10_000
 POLL_SECONDS = 15.0
 CHANGES_A_SECOND = 50
 
@@ -26,7 +26,7 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
             topic = filled(here, "products", size)
             found[f"receive_{size}"] = receive(here, topic, size, 0)
             here.drop_topic(topic)
-        for size in POLL_SIZES:
+        for size in (SMALL_POLL, sizes[-1]):
             here.fill("products", size)
             found[f"poll_{size}"] = polls(here, size)
     return {"growth": found}

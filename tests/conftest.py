@@ -6,7 +6,10 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["fix_stack", "fix_snowflake", "fix_receive", "fix_cli", "fix_sending", "fix_load"]
+pytest_plugins = [
+    *("fix_stack", "fix_snowflake", "fix_receive", "fix_cli", "fix_sending", "fix_load"),
+    "fix_crossing",
+]
 
 settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile(
@@ -18,6 +21,10 @@ settings.load_profile("default")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-mutants", action="store_true", help="break the product on purpose")
     parser.addoption("--run-soak", action="store_true", help="run what takes hours")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "types: the proof of every type, from a table to a line")
 
 
 @pytest.fixture(autouse=True)

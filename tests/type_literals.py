@@ -1,7 +1,10 @@
 """Boundary values of every PostgreSQL type, as literals, for the tests that carry them around."""
 
+import hashlib
+
 NINES = "9" * 38
 LONG = "1234567890" * 100
+DENSE = "".join(hashlib.sha512(bytes([n])).hexdigest() for n in range(80))  # 10 kB, toasted as is
 
 # a column a type; values between bars; '' is the empty text
 LITERALS: dict[str, list[str]] = {
@@ -34,13 +37,13 @@ LITERALS: dict[str, list[str]] = {
         "numeric": f"0 | 0.000 | {LONG} | -{LONG}.{LONG} | 1e-100 | NaN | Infinity | -Infinity",
         "money": "0 | -0.01 | 92233720368547758.07 | -92233720368547758.08",
         "text": "'' | a | q\"u\\o/te | \x01\x1f\x7f\t\n\r\b\f | \u2028\u2029é😀 | "
-        f"{'x' * 100_000} | '",
+        f"{'x' * 100_000} | {DENSE} | '",
         "varchar(10)": "'' | ä |  trailing ",
         "char(5)": "'' | ab | abcde",
         "name": "public | Ünï",
         '"char"': "a | \\377 | ''",
         "citext": "Ab | ''",
-        "bytea": f"'' | \\x00 | \\x0001 | \\xff00fe | \\x{'ab' * 5000} | \\x{'00' * 4}",
+        "bytea": f"'' | \\x00 | \\x0001 | \\xff00fe | \\x{'ab' * 5000} | \\x{'00' * 4} | \\x{DENSE}",
         "uuid": "00000000-0000-0000-0000-000000000000 | f81d4fae-7dec-11d0-a765-00a0c91e6bff",
         "json": '{"a" : 1,\n "b":[1.50, null]} | "\\ud83d\\ude00" | 1e400 | null',
         "jsonb": '{"a": 1, "b": [1.50, null]} | "\\"" | 1e400 | null',
@@ -64,9 +67,17 @@ LITERALS: dict[str, list[str]] = {
         "bit(5)": "10101 | 00000",
         "varbit": "'' | 1 | " + "0" * 70,
         "int4range": "empty | [1,10) | (,) | [5,)",
-        "numrange": "[1.5,2.50] | empty",
+        "int8range": "[-9223372036854775808,9223372036854775807) | (,0)",
+        "numrange": f"[1.5,2.50] | empty | [-Infinity,{LONG}]",
+        "daterange": "[0044-03-15 BC,infinity) | empty | [2026-01-01,2026-12-31]",
+        "tsrange": '["294276-12-31 23:59:59.999999",] | [-infinity,"2026-01-01 00:00:00")',
         "tstzrange": '["2026-01-01 00:00:00+00",infinity) | empty',
         "int8multirange": "{} | {[1,3),[7,)}",
+        "int4multirange": "{} | {[-2147483648,0)} | {(,)}",
+        "nummultirange": "{[1.50,2.5],(3,4)}",
+        "datemultirange": "{[2026-01-01,2026-02-01),[2026-03-01,)}",
+        "tsmultirange": '{["2026-01-01 00:00:00","2026-01-02 00:00:00"]} | {}',
+        "tstzmultirange": '{["2026-01-01 00:00:00+00",infinity)} | {}',
         "tsvector": "'a' 'fat':3A 'c''d' | ''",
         "tsquery": "'fat' & !'rat':A*",
         "point": "(1.5,-2) | (NaN,Infinity)",
@@ -78,16 +89,49 @@ LITERALS: dict[str, list[str]] = {
         "circle": "<(0,0),5>",
         "pg_lsn": "0/0 | FFFFFFFF/FFFFFFFF",
         "xid8": "18446744073709551615",
+        "xid": "3 | 4294967295",
+        "cid": "0 | 4294967295",
+        "tid": "(0,1) | (4294967295,65535)",
         "pg_snapshot": "10:20:10,14,15",
+        "txid_snapshot": "10:20:10,14,15",
+        "refcursor": "cursor | ''",
+        "aclitem": "postgres=r*w/postgres | =U/postgres",
+        "int2vector": "'' | 1 -2 3",
+        "oidvector": "'' | 1 4294967295",
         "regclass": "pg_class",
+        "regcollation": '"C"',
+        "regconfig": "english",
+        "regdictionary": "simple",
+        "regnamespace": "public | pg_catalog",
+        "regoper": "|/",
+        "regoperator": "+(integer,integer) | 0",
+        "regproc": "now",
+        "regprocedure": "sum(integer) | -",
+        "regrole": "postgres",
+        "regtype": "integer | character varying[]",
         "jsonpath": '$."a"[*]?(@ > 1)',
         "ltree": "Top.Science.Astronomy | ''",
+        "lquery": "Top.*{0,2}.sport*@%",
+        "ltree[]": "{a.b,NULL}",
+        "cube": "(0) | (1, 2, 3),(4.5, -6, NaN)",
+        "seg": "1 | ~6.50 .. 7",
+        "isbn": "978-0-393-04002-9",
+        "vector(3)": "[1,2.5,-0.1]",
         "hstore": '\'\' | a=>1 | a=>NULL,"b c"=>"q\\"u" | k=>😀',
         "mood": 'happy | so "so"',
         "price": "0.01 | 999.99",
         "short_text": "ab | ''",
+        "citext[]": "{Ab,NULL}",
         "integer[]": f"{{}} | {{1}} | {{NULL}} | {{1,NULL,-3}} | {{{'7,' * 999}7}}",
         "integer[][]": "{} | {{1,2},{3,NULL}} | {{1},{2},{3}}",
+        "smallint[]": "{-32768,NULL,32767}",
+        "bigint[]": "{-9223372036854775808,NULL,9223372036854775807}",
+        "real[]": "{3.4028235e+38,NaN,-0,1e-45}",
+        "time[]": "{24:00:00,NULL,00:00:00}",
+        "timestamp[]": '{"4713-01-01 00:00:00 BC",NULL,-infinity}',
+        "timetz[]": "{24:00:00-15:59,NULL}",
+        "xid8[]": "{18446744073709551615}",
+        "int8multirange[]": '{"{[1,3),[7,)}",NULL}',
         "text[]": '{} | {a,NULL,"NULL","q\\"u,{}",""} | {😀}',
         "text[][][]": "{{{a,b}},{{c,d}}} | {}",
         "numeric(10,2)[]": "{1.50,-0.01,NULL} | {}",
@@ -120,10 +164,26 @@ LITERALS: dict[str, list[str]] = {
 }
 
 WITHOUT_EQUALITY = {"json", "point", "line", "lseg", "box", "path", "polygon", "circle"}
-WITHOUT_EQUALITY |= {"pg_snapshot", "jsonpath"}
+WITHOUT_EQUALITY |= {"pg_snapshot", "txid_snapshot", "jsonpath", "refcursor", "xml"}
+WITHOUT_EQUALITY |= {"lquery"}
+
+# what only PostgreSQL's own text form holds: for columns that are carried `as = "string"`
+AS_TEXT = {
+    "numeric(10,2)": ["NaN", "-99999999.99"],
+    "timestamp": ["294276-12-31 23:59:59.999999", "infinity", "4713-01-01 00:00:00 BC"],
+    "timestamptz": ["294276-12-31 23:59:59.999999+00", "0044-03-15 00:00:00+00 BC"],
+    "integer[]": ["[0:1]={1,2}", "{{1},{2}}", "[-1:0][2:3]={{1,NULL},{3,4}}"],
+    "bytea": ["\\x00ff", ""],
+    "bigint": ["-9223372036854775808"],
+}
+
+# of no type that a person can give a value of: the server's own statistics and parse trees
+WITHOUT_LITERALS = {"gtsvector", "pg_node_tree", "pg_ndistinct", "pg_dependencies", "pg_mcv_list"}
+WITHOUT_LITERALS |= {"pg_brin_bloom_summary", "pg_brin_minmax_multi_summary"}
 
 PREPARATION = """
 CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree;
+CREATE EXTENSION cube; CREATE EXTENSION seg; CREATE EXTENSION isn; CREATE EXTENSION vector;
 CREATE TYPE mood AS ENUM ('happy', 'so "so"');
 CREATE DOMAIN price AS numeric(5,2) CHECK (VALUE > 0);
 CREATE DOMAIN short_text AS varchar(5);

@@ -76,6 +76,7 @@ def file_sink(topic: str, file: Path) -> Connector:
         "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
         "topics": topic,
         "file": str(file),
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
     }
     return Connector(own)
 

@@ -2,6 +2,7 @@
 
 `Settings` says what, `run_sender(settings, stop)` and `run_receiver(settings, stop)` do it until
 the `Stop` is requested, or with `once=True` until all that was there at the start is done.
+`read(topic, settings)` gives a topic's records as Arrow batches, or with `rows=True` as dicts.
 `load_settings()` gathers settings as the command line does; errors are `RowferryError`s.
 """
 
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rowferry.config import Settings as Settings
     from rowferry.errors import RowferryError as RowferryError
+    from rowferry.run.read import read as read
     from rowferry.run.receiver import run_receiver as run_receiver
     from rowferry.run.sender import run_sender as run_sender
     from rowferry.sources import load_settings as load_settings
@@ -22,10 +24,19 @@ _HOMES = {
     "Settings": "rowferry.config",
     "Stop": "rowferry.stop",
     "load_settings": "rowferry.sources",
+    "read": "rowferry.run.read",
     "run_receiver": "rowferry.run.receiver",
     "run_sender": "rowferry.run.sender",
 }
-__all__ = ["RowferryError", "Settings", "Stop", "load_settings", "run_receiver", "run_sender"]
+__all__ = [
+    "RowferryError",
+    "Settings",
+    "Stop",
+    "load_settings",
+    "read",
+    "run_receiver",
+    "run_sender",
+]
 
 
 def __getattr__(name: str) -> Any:

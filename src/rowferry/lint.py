@@ -7,6 +7,7 @@ from string import Formatter
 from urllib.parse import urlsplit
 
 from rowferry.config import Mode, Settings, environment_name
+from rowferry.snowflake_logins import contradictions, missing
 
 _PLACEHOLDERS = {
     "topic": {"schema", "table"},
@@ -121,17 +122,5 @@ def _stage(settings: Settings, required: Collection[str]) -> Iterator[str]:
     if "stage" in required:
         is_qualified = stage.split("/")[0].count(".") == 2  # noqa: PLR2004 - database.schema.stage
         of_place = () if is_qualified else ("snowflake_database", "snowflake_schema")
-        for field in ("snowflake_account", "snowflake_user", *of_place):
-            if not getattr(settings, field):
-                yield f"{environment_name(field)}: required for the stage {stage}, and not set"
-        proofs = (
-            settings.snowflake_password,
-            settings.snowflake_private_key_file,
-            settings.snowflake_token_file,
-            settings.snowflake_authenticator,
-        )
-        if not any(proofs):
-            yield (
-                "SNOWFLAKE_PRIVATE_KEY_FILE or SNOWFLAKE_TOKEN_FILE or SNOWFLAKE_PASSWORD: "
-                f"required for the stage {stage}, and not set"
-            )
+        yield from missing(settings, *of_place)
+    yield from contradictions(settings)

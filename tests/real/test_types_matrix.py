@@ -1,9 +1,7 @@
 """Every built-in type, from a real COPY to a JSON line and back into PostgreSQL, unchanged."""
 
-import base64
 import io
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 
 from copy_bytes import copy_of
 from fix_stack import Database, PostgresServer
+from line_literals import literal_of, refuse
 from rowferry.config import Settings
 from rowferry.flow.capture.catalog import read_table
 from rowferry.flow.capture.postgres import connected
@@ -28,7 +27,6 @@ from rowferry.types import (
     TEXT_SETTINGS,
     Kind,
     Wire,
-    avro_name,
     avro_of,
     restored,
     select_expression,
@@ -43,7 +41,7 @@ VALID_TO_ORIGINAL = (b"the_x20_name", b"the name")
 RANDOM = [each.pg_type for each in SCALARS if each.name != "jsonb"]
 A_FEW = settings(max_examples=settings().max_examples // 5, suppress_health_check=list(HealthCheck))
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.types]
 
 
 class Matrix:
@@ -106,51 +104,6 @@ def matrix(postgres: PostgresServer) -> Iterator[Matrix]:
     postgres.drop_database(database)
 
 
-def literal_of(wire: Wire, value: Any) -> str | None:
-    """What PostgreSQL's input function takes, from the value of a JSON line."""
-    if value is None:
-        return None
-    if wire.element is not None:
-        return "{" + ",".join(item_of(wire, item) for item in value) + "}"
-    if wire.kind is Kind.COMPOSITE:
-        fields = (quoted(literal_of(f, value[avro_name(f.name)]), "") for f in wire.fields)
-        return "(" + ",".join(fields) + ")"
-    if wire.kind is Kind.HSTORE:
-        return ",".join(f"{quoted(k, '')}=>{quoted(v, 'NULL')}" for k, v in value.items())
-    return scalar_of(wire, value)
-
-
-def item_of(array: Wire, item: Any) -> str:
-    assert array.element is not None
-    is_nested = isinstance(item, list)
-    text = literal_of(array if is_nested else array.element, item)
-    return str(text) if is_nested else quoted(text, "NULL")
-
-
-def scalar_of(wire: Wire, value: Any) -> str:
-    if wire.kind is Kind.BYTES:
-        return "\\x" + base64.b64decode(value, validate=True).hex()
-    if wire.kind in (Kind.DATE, Kind.TIMESTAMP) and "infinity" not in value:
-        return ad_or_bc(value)
-    if wire.kind is Kind.BOOL:
-        return str(value).lower()
-    assert isinstance(value, str)
-    return value
-
-
-def quoted(text: str | None, null: str) -> str:
-    if text is None:
-        return null
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def ad_or_bc(text: str) -> str:
-    found = re.fullmatch(r"([+-]?\d{4,})(-\d\d-\d\d.*)", text)
-    assert found, text
-    year = int(found[1])
-    return f"{year:04d}{found[2]}" if year > 0 else f"{1 - year:04d}{found[2]} BC"
-
-
 def lines_of(column: Column, chunks: list[bytes]) -> list[Any]:
     """The lines of what COPY sent, that went through Avro too: few rows and many."""
     batch = CopyReader([wire_of(column)]).read(chunks)
@@ -163,15 +116,11 @@ def lines_of(column: Column, chunks: list[bytes]) -> list[Any]:
         assert decoded.bad == {}
         again = restored(decoded.batch, schema)
         assert bytes(encode_lines(again)[0]) == bytes(lines).replace(*VALID_TO_ORIGINAL) * copies
-    texts = bytes(lines).decode().split("\n")[:-1]
+    texts = bytes(lines).replace(*VALID_TO_ORIGINAL).decode().split("\n")[:-1]
     assert len(texts) == len(bounds) - 1
     return [
         json.loads(line, parse_int=str, parse_float=str, parse_constant=refuse) for line in texts
     ]
-
-
-def refuse(constant: str) -> None:
-    raise AssertionError(f"JSON has no {constant}")
 
 
 @pytest.mark.parametrize("pg_type", LITERALS)

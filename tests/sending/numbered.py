@@ -1,6 +1,6 @@
 """A capture of rows 0, 1, 2 …: its position is a count, so that a lost or repeated row shows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 
 import pyarrow as pa
 
@@ -57,7 +57,7 @@ class NumberedCapture:
         self._sent = {name: int(progress.get(name, {}).get("count", b"0")) for name in self._tables}
         return tuple(self._tables.values())
 
-    def tick(self) -> Iterator[Slice]:
+    def tick(self) -> Generator[Slice, None, None]:
         for name, table in self._tables.items():
             first = self._sent[name]
             last = min(first + self._slice_rows, self._total)

@@ -122,13 +122,18 @@ class Control:
         if request_id in self._answered:
             return self._answered[request_id]
         fault = self._faults.take(Place.QUERY, text=sql)
+        kind = fault.kind if fault else None
+        if kind is Kind.QUERY_LATE:
+            raise BlackHole(lambda: self._run(session, body))
         early = self._early(fault)
         if early is not None:
             return early
         reply = self._run(session, body)
         if request_id:
             self._answered[request_id] = reply
-        return None if fault and fault.kind is Kind.QUERY_LOST_REPLY else reply
+        if kind is Kind.QUERY_SILENT:
+            raise BlackHole
+        return None if kind is Kind.QUERY_LOST_REPLY else reply
 
     def _run(self, session: Session, body: dict[str, Any]) -> Reply:
         try:
@@ -147,7 +152,7 @@ class Control:
 
     def _early(self, fault: Fault | None) -> Reply | None:
         """The answer that a fault gives before the statement is run."""
-        if fault is None or fault.kind is Kind.QUERY_LOST_REPLY:
+        if fault is None or fault.kind in (Kind.QUERY_LOST_REPLY, Kind.QUERY_SILENT):
             return None
         options = fault.options
         if fault.kind is Kind.QUERY_BLACK_HOLE:

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     QUERY_UNAVAILABLE = "query_unavailable"  # query: status=503
     QUERY_FAILED = "query_failed"  # query: code="000603", sqlstate, message; matching=substring
     QUERY_LOST_REPLY = "query_lost_reply"  # query: runs the statement, then closes; matching=
+    QUERY_SILENT = "query_silent"  # query: runs the statement, and never answers
+    QUERY_LATE = "query_late"  # query: never answered, and run when the black hole is opened
 
 
 PLACE_OF = {
@@ -41,11 +43,13 @@ PLACE_OF = {
     Kind.MASTER_EXPIRED: Place.QUERY,
     Kind.QUERY_UNAVAILABLE: Place.QUERY,
     Kind.QUERY_FAILED: Place.QUERY,
-    Kind.QUERY_LOST_REPLY: Place.QUERY,
     Kind.LOGIN_REFUSED: Place.LOGIN,
     Kind.UNAVAILABLE: Place.LOGIN,
     Kind.LOGIN_BLACK_HOLE: Place.LOGIN,
     Kind.QUERY_BLACK_HOLE: Place.QUERY,
+    Kind.QUERY_LOST_REPLY: Place.QUERY,
+    Kind.QUERY_SILENT: Place.QUERY,
+    Kind.QUERY_LATE: Place.QUERY,
 }
 OPTIONS = {
     "status",

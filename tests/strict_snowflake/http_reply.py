@@ -1,12 +1,17 @@
 """What a request is and what is answered to it, free of sockets."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 
 class BlackHole(Exception):
-    """This request is never answered."""
+    """This request is never answered; what `at_the_end` does is done when the hole is opened."""
+
+    def __init__(self, at_the_end: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.at_the_end = at_the_end
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,15 @@ class StrictSnowflake:
         return list(self.sessions.logins)
 
     @property
+    def secrets(self) -> set[str]:
+        """What no output of a client may show: passwords, tokens, storage keys that it was given."""
+        given = [self.user.password, *(t.secret for t in self.user.access_tokens)]
+        given += [token.secret for token in self.user.oauth_tokens]
+        for session in self.sessions.open_now():
+            given += [session.token, session.master_token]
+        return {secret for secret in given if secret} | self.stages.lent
+
+    @property
     def locked_tables(self) -> frozenset[str]:
         """DATABASE.SCHEMA.TABLE of what open transactions have locked."""
         return self._tables.locked()

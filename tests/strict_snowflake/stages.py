@@ -118,6 +118,7 @@ class Stages:
         self._stages: dict[tuple[str, str, str], Stage] = {}
         self._credentials: dict[str, tuple[str, float]] = {}  # token -> bucket, expiry
         self._writes = 0
+        self.lent: set[str] = set()  # all tokens ever, also those that are over
         self.lock = threading.RLock()
 
     def create(
@@ -173,6 +174,7 @@ class Stages:
         """A token that opens the stage's bucket for an hour."""
         token = secrets.token_hex(20)
         with self.lock:
+            self.lent.add(token)
             self._credentials[token] = (stage.bucket, self._clock.now() + CREDENTIAL_SECONDS)
         return token
 

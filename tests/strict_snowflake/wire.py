@@ -121,8 +121,10 @@ class Wire(BaseHTTPRequestHandler):
                 body=body,
             )
             reply = self.listener.answer(request, fault)
-        except BlackHole:
+        except BlackHole as hole:
             self.listener.hold()
+            if not self.listener.closing.is_set():
+                hole.at_the_end()
             reply = None
         except HangUp:
             reply = None

@@ -12,6 +12,9 @@ from rowferry.proof.coverage import cover
 
 TIMESTAMP = {"type": "long", "logicalType": "timestamp-micros"}
 LOCAL = {"type": "long", "logicalType": "local-timestamp-micros"}
+MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
+NANOS = {"type": "long", "logicalType": "timestamp-nanos"}
+MILLIS_OF_DAY = {"type": "int", "logicalType": "time-millis"}
 DATE = {"type": "int", "logicalType": "date"}
 TIME = {"type": "long", "logicalType": "time-micros"}
 MAP = {"type": "map", "values": ["null", "string"]}
@@ -54,6 +57,21 @@ SAME: list[tuple[Any, Any, str, str | None]] = [
         '"+292970-01-01T00:00:00.000000"',
         "292970-01-01 00:00:00",
     ),
+    (MILLIS, 1, '"1970-01-01T00:00:00.001000Z"', "1970-01-01 00:00:00.001999+00"),
+    (MILLIS, -1, '"1969-12-31T23:59:59.999000Z"', "1969-12-31 23:59:59.9999+00"),
+    (MILLIS, LONG_MAX, '"infinity"', "infinity"),
+    (
+        {"type": "long", "logicalType": "local-timestamp-millis"},
+        -9_223_372_036_854_775,
+        '"-290308-12-21T19:59:05.225000"',
+        None,
+    ),
+    (NANOS, -1, '"1969-12-31T23:59:59.999999999Z"', None),
+    (MILLIS_OF_DAY, 86_399_999, '"23:59:59.999000"', None),
+    (MILLIS_OF_DAY, -1, '"-00:00:00.001000"', None),
+    (MILLIS_OF_DAY, 360_000_000, '"100:00:00.000000"', None),
+    ({"type": "fixed", "name": "f", "size": 2, "logicalType": "uuid"}, b"ab", '"YWI="', None),
+    ({"type": "string", "logicalType": "timestamp-millis"}, "x", '"x"', "x"),
     (["null", "int"], None, "null", None),
     (["null", "int"], 7, "7", "7"),
     ({"type": "array", "items": ["null", "int"]}, [1, None], "[1,null]", "{1,NULL}"),
@@ -88,6 +106,11 @@ DIFFERENT: list[tuple[Any, Any, str]] = [
     (DATE, 0, '"1970-1-1"'),
     (TIMESTAMP, 1, '"1970-01-01T00:00:00.000002Z"'),
     (TIMESTAMP, 1, '"1970-01-01 00:00:00.000001"'),
+    (MILLIS, 1, '"1970-01-01T00:00:00.001001Z"'),
+    (MILLIS, 1, '"1970-01-01T00:00:00.000001Z"'),
+    (MILLIS_OF_DAY, 1, '"00:00:00.001001"'),
+    (NANOS, 1, '"1970-01-01T00:00:00.000000Z"'),
+    (TIMESTAMP, 1, '"1970-01-01T00:00:00.000001000Z"'),
     (["null", "int"], None, "0"),
     (["null", "string"], "", "null"),
     ({"type": "array", "items": "int"}, [1, 2], "[2,1]"),

@@ -42,7 +42,7 @@ def _scale_of(metadata: Mapping[bytes, bytes] | None) -> int | None:
 def _converted(field: pa.Field, values: pa.Array) -> pa.Array:
     scale = _scale_of(field.metadata)
     if scale is not None:
-        texts = [None if raw is None else _digits(raw, scale) for raw in values.to_pylist()]
+        texts = [None if raw is None else digits_text(raw, scale) for raw in values.to_pylist()]
         return pa.array(texts, pa.utf8())
     if not _concerns(field):
         return values
@@ -71,7 +71,7 @@ def _struct(kind: pa.DataType, values: pa.Array) -> pa.Array:
     return pa.StructArray.from_arrays(children, fields=renewed, mask=values.is_null())
 
 
-def _digits(raw: bytes, scale: int) -> str:
+def digits_text(raw: bytes, scale: int) -> str:
     """All digits, whatever Python's limit on those of an integer's text."""
     unscaled = int.from_bytes(raw, "big", signed=True)
     digits = _decimal_text(abs(unscaled)).rjust(scale + 1, "0")

@@ -7,12 +7,16 @@ import re
 from functools import lru_cache
 
 _DATE = re.compile(r"(?P<year>[+-]?\d{4,})-(?P<month>\d\d)-(?P<day>\d\d)")
-_TIME = re.compile(r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?")
+_TIME = re.compile(
+    r"(?P<sign>-?)(?P<hour>\d{2,}):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?"
+)
 _PG_ZONE = re.compile(r"[+-](?P<hours>\d\d)(?::?\d\d)*$")
-_SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
+_SECONDS_A_DAY = 86_400
+_MICROS, _NANOS = 6, 9  # digits of a fraction
+_PER_SECOND = {_MICROS: 1_000_000, _NANOS: 1_000_000_000}
 _INFINITE_DAYS = {"-infinity": -(1 << 31), "infinity": (1 << 31) - 1}
-_INFINITE_MICROS = {"-infinity": -(1 << 63), "infinity": (1 << 63) - 1}
+_INFINITE = {"-infinity": -(1 << 63), "infinity": (1 << 63) - 1}
+INFINITIES = tuple(_INFINITE.values())
 
 
 @lru_cache(maxsize=10_000)  # most rows of a table share few days
@@ -33,21 +37,36 @@ def days_of(text: str) -> int:
 
 
 def micros_of_day(text: str) -> int:
-    """Microseconds since midnight; 24:00:00 is a time. Raises ValueError."""
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise ValueError("not a time")
-    hour, minute, second = (int(found[part]) for part in ("hour", "minute", "second"))
-    fraction = int((found["fraction"] or "0").ljust(6, "0"))
-    return ((hour * 60 + minute) * 60 + second) * _SECOND + fraction
+    """Microseconds since midnight; 24:00:00 is a time, others' are longer. Raises ValueError."""
+    return _ticks_of_day(text, _MICROS)
 
 
 def micros_of(text: str) -> int:
     """Microseconds since 1970 of a timestamp, UTC or without zone. Raises ValueError."""
-    if text in _INFINITE_MICROS:
-        return _INFINITE_MICROS[text]
+    return _ticks_of(text, _MICROS)
+
+
+def nanos_of(text: str) -> int:
+    """Nanoseconds since 1970, as micros_of()."""
+    return _ticks_of(text, _NANOS)
+
+
+def _ticks_of(text: str, digits: int) -> int:
+    if text in _INFINITE:
+        return _INFINITE[text]
     day, _, clock = text.partition("T")
-    return days_of(day) * _DAY + micros_of_day(clock.removesuffix("Z"))
+    midnight = days_of(day) * _SECONDS_A_DAY * _PER_SECOND[digits]
+    return midnight + _ticks_of_day(clock.removesuffix("Z"), digits)
+
+
+def _ticks_of_day(text: str, digits: int) -> int:
+    found = _TIME.fullmatch(text)
+    fraction = (found["fraction"] or "0").ljust(digits, "0") if found else ""
+    if found is None or len(fraction) > digits:
+        raise ValueError("not a time")
+    hour, minute, second = (int(found[part]) for part in ("hour", "minute", "second"))
+    ticks = ((hour * 60 + minute) * 60 + second) * _PER_SECOND[digits] + int(fraction)
+    return -ticks if found["sign"] else ticks
 
 
 def iso_of_postgres(text: str) -> str:

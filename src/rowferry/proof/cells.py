@@ -9,14 +9,22 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import partial
 from typing import Any
 
-from rowferry.proof.calendar import days_of, iso_of_postgres, micros_of, micros_of_day
+from rowferry.proof.calendar import (
+    INFINITIES,
+    days_of,
+    iso_of_postgres,
+    micros_of,
+    micros_of_day,
+    nanos_of,
+)
 from rowferry.types import original_name
 
 Schema = Any  # an Avro schema, as JSON has it
+_EXACT = Context(prec=200_000, traps=[Inexact, InvalidOperation])  # a numeric's digits and more
 Function = Callable[[Any], Any]
 
 
@@ -47,8 +55,8 @@ def form_of(schema: Schema, named: dict[str, Schema] | None = None) -> Form:
     if "name" in schema:
         named[schema["name"]] = schema
         named[f"{schema.get('namespace', '')}.{schema['name']}".lstrip(".")] = schema
-    if logical in _LOGICAL:
-        return _LOGICAL[logical]
+    if (kind, logical) in _LOGICAL:
+        return _LOGICAL[kind, logical]
     if logical == "decimal":
         return _decimal(schema)
     if kind in _NESTED:
@@ -120,7 +128,13 @@ def _decimal(schema: Mapping[str, Any]) -> Form:
             raise TypeError("not an exact number")
         return Decimal(value)
 
-    return Form(of_raw, of_json, Decimal)
+    def of_text(text: str) -> Decimal:
+        number = Decimal(text)
+        if not number.is_finite():
+            return number
+        return number.quantize(Decimal((0, (1,), -scale)), context=_EXACT)
+
+    return Form(of_raw, of_json, of_text)
 
 
 def _array(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
@@ -168,10 +182,25 @@ def _record(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
     return Form(of_raw, of_json, None)
 
 
+def _millis(raw: int) -> int:
+    """Milliseconds as microseconds, the infinities apart."""
+    return raw if raw in INFINITIES else 1000 * raw
+
+
+def _cut_to_millis(micros: int) -> int:
+    return micros if micros in INFINITIES else micros // 1000 * 1000
+
+
+def _moment_of_postgres(text: str) -> int:
+    return micros_of(iso_of_postgres(text))
+
+
 _INTEGER = Form(_same, partial(_only, int), int)
 _STRING = Form(_same, partial(_only, str), _same)
 _BYTES = Form(_same, _base64, _hexadecimal)
-_MICROS = Form(_same, micros_of, lambda text: micros_of(iso_of_postgres(text)))
+_MICROS = Form(_same, micros_of, _moment_of_postgres)
+_MILLIS = Form(_millis, micros_of, lambda text: _cut_to_millis(_moment_of_postgres(text)))
+_NANOS = Form(_same, nanos_of, None)
 
 _PLAIN: dict[str, Form] = {
     "null": Form(_same, _same, _same),
@@ -184,12 +213,17 @@ _PLAIN: dict[str, Form] = {
     "bytes": _BYTES,
 }
 
-_LOGICAL: dict[str | None, Form] = {
-    "date": Form(_same, days_of, lambda text: days_of(iso_of_postgres(text))),
-    "time-micros": Form(_same, micros_of_day, micros_of_day),
-    "timestamp-micros": _MICROS,
-    "local-timestamp-micros": _MICROS,
-    "uuid": _STRING,
+_LOGICAL: dict[tuple[Any, str | None], Form] = {
+    ("int", "date"): Form(_same, days_of, lambda text: days_of(iso_of_postgres(text))),
+    ("int", "time-millis"): Form(lambda raw: 1000 * raw, micros_of_day, None),
+    ("long", "time-micros"): Form(_same, micros_of_day, micros_of_day),
+    ("long", "timestamp-millis"): _MILLIS,
+    ("long", "timestamp-micros"): _MICROS,
+    ("long", "timestamp-nanos"): _NANOS,
+    ("long", "local-timestamp-millis"): _MILLIS,
+    ("long", "local-timestamp-micros"): _MICROS,
+    ("long", "local-timestamp-nanos"): _NANOS,
+    ("string", "uuid"): _STRING,
 }
 
 _NESTED: dict[Any, Callable[[Mapping[str, Any], dict[str, Schema]], Form]] = {

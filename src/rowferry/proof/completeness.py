@@ -31,10 +31,11 @@ class TableCheck:
     """
 
     def __init__(self, settings: Settings, table: str, newest: Shape | None) -> None:
-        where = settings.of(table).filter or settings.filter
-        self._open: Callable[[], TableReader] = lambda: TableReader(connect(settings), table, where)
+        self._open: Callable[[], TableReader] = lambda: TableReader(
+            connect(settings), table, settings
+        )
         with closing(self._open()) as reader:
-            self._versions = Versions(reader.key, tuple(reader.columns))
+            self._versions = Versions(reader.key, reader.columns)
             if newest is not None:
                 self._versions.place_of(newest)
             self._rows = self._hashes(reader) if newest is not None else None

@@ -12,9 +12,11 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class, named like a module
 
+from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError
 from rowferry.flow.capture.catalog import split_name
 from rowferry.flow.capture.postgres import translated
+from rowferry.proof.carried import Carried, carried_columns
 from rowferry.proof.cells import Form
 from rowferry.proof.records import Shape
 
@@ -50,11 +52,13 @@ Hash = int
 class TableReader:
     """Reads one table as text; one thread. The connection becomes its own, and close() ends it.
 
+    key: the primary key, and columns: what is carried, both under the table's names.
     Raises ConfigError where it is missing, AccessDenied, Transient.
     """
 
-    def __init__(self, connection: Connection, qualified: str, where: str | None) -> None:
-        self._connection, self._where = connection, where
+    def __init__(self, connection: Connection, qualified: str, settings: Settings) -> None:
+        self._connection = connection
+        self._where = settings.of(qualified).filter or settings.filter
         self._schema, self._name = split_name(qualified)
         with translated(qualified), connection.cursor() as cursor:
             quoted = sql.Identifier(self._schema, self._name).as_string(cursor)
@@ -66,7 +70,8 @@ class TableReader:
             cursor.execute(_KEY_QUERY, (quoted,))
             self.key = tuple(str(name) for (name,) in cursor.fetchall())
             cursor.execute(_COLUMNS_QUERY, (quoted, quoted))
-            self.columns = {str(name): str(kind) for name, kind in cursor.fetchall()}
+            kinds = {str(name): str(kind) for name, kind in cursor.fetchall()}
+        self.columns = carried_columns(kinds, settings, qualified)
         connection.commit()
 
     def close(self) -> None:
@@ -75,9 +80,11 @@ class TableReader:
 
     def rows(self) -> Iterator[tuple[str | None, ...]]:
         """Every row that the filter lets through, in one snapshot, in the columns' order."""
+        nothing = sql.SQL("")
         selected = sql.SQL(", ").join(
-            sql.Identifier(name) + _CASTS.get(kind, sql.SQL(""))
-            for name, kind in self.columns.items()
+            sql.Identifier(each.column)
+            + (nothing if each.is_text else _CASTS.get(each.kind, nothing))
+            for each in self.columns
         )
         query = sql.SQL("SELECT {} FROM {}").format(
             selected, sql.Identifier(self._schema, self._name)
@@ -94,11 +101,13 @@ class TableReader:
 class Versions:
     """Hashes of keys and rows, comparable between the table and the records of a topic."""
 
-    def __init__(self, key: Sequence[str], columns: Sequence[str]) -> None:
-        self._key, self._columns = tuple(key), tuple(columns)
+    def __init__(self, key: Sequence[str], columns: Sequence[Carried]) -> None:
+        names = {each.column: each.name for each in columns}
+        self._key = tuple(names[column] for column in key)
+        self._columns = {each.name: each for each in columns}
         self.shapes: list[Shape] = []
         self._places: dict[int, int] = {}
-        self._common: dict[int, list[tuple[str, str, Form]]] = {}
+        self._common: dict[int, list[tuple[Carried, str, Form]]] = {}
 
     def place_of(self, shape: Shape) -> int:
         """The shape's place in the hashes of a row; a new one is added."""
@@ -109,12 +118,24 @@ class Versions:
             self._places[shape.schema_id] = same[0] if same else len(self.shapes) - 1
         return self._places[shape.schema_id]
 
-    def _compared(self, shape: Shape) -> list[tuple[str, str, Form]]:
+    def _compared(self, shape: Shape) -> list[tuple[Carried, str, Form]]:
         """Column, Avro field and form of what table and schema have in common, found once."""
         if shape.schema_id not in self._common:
+            known = {**self._renamed_key(shape), **self._columns}
             zipped = zip(shape.columns, shape.fields, shape.forms, strict=True)
-            self._common[shape.schema_id] = [each for each in zipped if each[0] in self._columns]
+            self._common[shape.schema_id] = [
+                (known[name], avro, form)
+                for name, avro, form in zipped
+                if name in known and form.text
+            ]
         return self._common[shape.schema_id]
+
+    def _renamed_key(self, shape: Shape) -> dict[str, Carried]:
+        """The key's columns by the names that they had in this schema."""
+        if len(shape.key) != len(self._key):
+            return {}
+        pairs = zip(shape.key, self._key, strict=True)
+        return {old: self._columns[new] for old, new in pairs if new not in shape.columns}
 
     def of_row(self, row: Sequence[str | None]) -> tuple[Hash, tuple[Hash | None, ...]]:
         """The hash of a table row's key, and of the row in each shape, None where it fits none."""
@@ -127,17 +148,16 @@ class Versions:
 
     def of_record(self, shape: Shape, row: Mapping[str, Any]) -> tuple[Hash, Hash]:
         """The hash of a record's key and of its row."""
-        common = self._compared(shape)
-        cells = {name: form.raw(row[avro]) for name, avro, form in common if form.text}
+        compared = self._compared(shape)
+        cells = {column.name: form.raw(row[avro]) for column, avro, form in compared}
         key = tuple(cells[name] for name in self._key)
         return _hash(key), _hash(tuple(cells.values()))
 
     def _cells(self, texts: Mapping[str, str | None], shape: Shape) -> dict[str, Any] | None:
         try:
             return {
-                name: None if (text := texts[name]) is None else form.text(text)
-                for name, _, form in self._compared(shape)
-                if form.text
+                column.name: column.cell(texts[column.name], form)
+                for column, _, form in self._compared(shape)
             }
         except _CELL_ERRORS:
             return None

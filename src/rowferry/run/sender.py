@@ -5,6 +5,7 @@ sent. A crash anywhere in between sends again what was not committed, and nothin
 """
 
 import time
+from contextlib import closing
 
 import structlog
 
@@ -113,22 +114,26 @@ class Sender:
     def _tick(self) -> None:
         """Carry what is new, slice by slice."""
         self._publish_seconds = 0.0
-        for piece in self._capture.tick():
-            began = time.monotonic()
-            self._table = piece.rows.table.qualified
-            messages = self._parts.encoder.encode(piece.rows)
-            note = self._parts.encoder.note(self._table)
-            # 1. produce: rows and position become durable together
-            progress = (*piece.progress, note) if note else piece.progress
-            self._parts.publisher.publish(self._table, messages, progress)
-            failpoint("send.commit")
-            self._note_sent(piece, time.monotonic() - began)
-            # 2. confirm: only now may the source count them as sent
-            self._capture.confirm(piece)
-            failpoint("send.confirm")
-            self._table = None
-            if self._stop.requested:
-                return
+        with closing(self._capture.tick()) as slices:
+            for piece in slices:
+                self._carry_slice(piece)
+                if self._stop.requested:
+                    return
+
+    def _carry_slice(self, piece: Slice) -> None:
+        began = time.monotonic()
+        self._table = piece.rows.table.qualified
+        messages = self._parts.encoder.encode(piece.rows)
+        note = self._parts.encoder.note(self._table)
+        # 1. produce: rows and position become durable together
+        progress = (*piece.progress, note) if note else piece.progress
+        self._parts.publisher.publish(self._table, messages, progress)
+        failpoint("send.commit")
+        self._note_sent(piece, time.monotonic() - began)
+        # 2. confirm: only now may the source count them as sent
+        self._capture.confirm(piece)
+        failpoint("send.confirm")
+        self._table = None
 
     def _note_sent(self, piece: Slice, seconds: float) -> None:
         self._publish_seconds += seconds

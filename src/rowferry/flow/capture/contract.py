@@ -1,6 +1,6 @@
 """What every way of reading a database promises to the sender."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Protocol
 
 from rowferry.model import Slice, Table
@@ -11,8 +11,8 @@ class Capture(Protocol):
 
     Order: slices of one table come in the order in which they must be committed; slices of
     different tables are independent. Durability: a slice's progress records, committed with its
-    rows, are all that a successor needs; nothing else is kept between runs. Concurrency: one
-    thread. Crash: at any point; a successor that opens with the last committed progress sends
+    rows, are all that a successor needs; nothing else is kept between runs. Concurrency: used by
+    one thread. Crash: at any point; a successor that opens with the last committed progress sends
     what was not committed, and only that.
     """
 
@@ -25,10 +25,11 @@ class Capture(Protocol):
         object, after Transient or after a commit of unknown outcome.
         """
 
-    def tick(self) -> Iterator[Slice]:
+    def tick(self) -> Generator[Slice, None, None]:
         """What is new since the last tick; ends without a slice where nothing is.
 
-        The consumer must call confirm() for a slice before it asks for the next one.
+        The consumer must call confirm() for a slice before it asks for the next one, and close()
+        where it asks for no more: the next slice may be under way on a thread of the capture's.
         A table's progress may also travel in a slice of zero rows.
         """
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from rowferry.config import Settings
 from rowferry.failpoints import failpoint
 from rowferry.flow.capture import durable, history, state, window
+from rowferry.flow.capture.ahead import Reader, pieces
 from rowferry.flow.capture.source import Fetched, Look, Moment, Query, Source, Which
 from rowferry.flow.capture.state import Load, Poll, Server, State
 from rowferry.flow.capture.statements import precision_margin
@@ -24,12 +25,17 @@ SLOW_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Where a turn happens: a moment, what its sample says, and the table before it."""
+    """Where a turn happens: a moment, what its sample says, and the table before it.
+
+    loads_until: by the feed's clock, when no further chunk of a load begins.
+    """
 
     source: Source
     moment: Moment
     seen: Seen
     look: Look
+    reader: Reader
+    loads_until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ class Feed:
         self._must_store = False
 
     def turn(self, here: Here) -> Iterator[Slice]:
-        """Poll the rows with timestamps, then those without, then load a chunk of each leaf."""
+        """Poll the rows with timestamps, then those without, then load chunks of each leaf."""
         self.settled, self._offered = False, None
         self.table = here.look.table
         before = self._meet(here)
@@ -124,7 +130,7 @@ class Feed:
         if is_due:
             yield from self._poll_untimed(here)
         for leaf in loading:  # never those that this snapshot began: it is too old for them
-            yield from self._load_chunk(here, leaf)
+            yield from self._load(here, leaf)
         self.settled = is_new_poll and is_due and not self._now.loads
 
     def _meet(self, here: Here) -> State:
@@ -215,14 +221,12 @@ class Feed:
         order = (str(self.table.timestamp_column), *order) if timed else order
         query = replace(query, since=since, most=xids.last, order=order)
         query = replace(query, after=pending.after or None)
-        while True:
-            fetched = here.source.read(query)
+        for fetched in pieces(here.source, query, here.reader):
             batch = fetched.batch.filter(pa.array(xids.holds(fetched.marks)))
             if fetched.complete:
                 yield from self._complete(batch, finish(step), done, is_step=True)
                 return
             step = state.moved(step, timed, fetched.last)
-            query = replace(query, after=fetched.last)
             if batch.num_rows:
                 failpoint("send.read")
                 yield from self._offer(batch, step, self.bound)
@@ -236,19 +240,23 @@ class Feed:
         marks = here.source.marks(query)
         return _ids(marks[~sent.holds(marks)])
 
-    def _load_chunk(self, here: Here, leaf: int) -> Iterator[Slice]:
+    def _load(self, here: Here, leaf: int) -> Iterator[Slice]:
         load = next((load for load in self._now.loads if load.leaf == leaf), None)
         if load is None:
             return
         query = self._query(here, Which.ALL, 0)
         query = replace(query, leaf=leaf, claim=load, order=self.table.key, after=load.after)
         query = replace(query, limit=self._settings.load_chunk_rows)
-        fetched = here.source.read(query)
-        failpoint("load.chunk")
-        batch = fetched.batch.filter(pa.array(_unclaimed(load, fetched.marks)))
-        after = None if fetched.complete else fetched.last
-        step = state.advanced_load(self._now, leaf, after, batch.num_rows)
-        yield from self._offer(batch, step, self.bound)
+        has_time = partial(self._has_time, here.loads_until)
+        for fetched in pieces(here.source, query, here.reader, has_time):
+            failpoint("load.chunk")
+            batch = fetched.batch.filter(pa.array(_unclaimed(load, fetched.marks)))
+            after = None if fetched.complete else fetched.last
+            step = state.advanced_load(self._now, leaf, after, batch.num_rows)
+            yield from self._offer(batch, step, self.bound)
+
+    def _has_time(self, until: float) -> bool:
+        return self._clock() < until
 
     def _query(self, here: Here, which: Which, least: int) -> Query:
         xmax, limit = here.moment.snapshot.xmax, self._settings.slice_rows

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from rowferry.config import Settings
 from rowferry.failpoints import failpoint
 from rowferry.flow.capture import durable
+from rowferry.flow.capture.ahead import pieces
 from rowferry.flow.capture.feed import Here, LoadProgress
 from rowferry.flow.capture.source import Query, Which
 from rowferry.flow.capture.state import Cursor
@@ -110,19 +111,15 @@ class FullFeed:
         self._wake = self._clock() + (self._due - self._t) / SECOND
 
     def _slices(self, here: Here, query: Query, scan: Scan) -> Iterator[Slice]:
-        while True:
-            fetched = here.source.read(query)
+        for fetched in pieces(here.source, query, here.reader):
             failpoint("send.read")
             after = None if fetched.complete else fetched.last
             scan = replace(scan, rows=scan.rows + fetched.batch.num_rows, after=after)
-            query = replace(query, after=after)
             value = durable.sealed(json.dumps(asdict(scan)).encode())
             self._offered = scan
             yield Slice(Rows(self.table, fetched.batch), (ProgressRecord(PART, value),))
             if self._offered is not None:
                 raise RuntimeError(f"{self.table.qualified}: confirm() comes before the next slice")
-            if after is None:
-                return
 
     def _next_due(self, scan: Scan) -> int:
         return scan.began + int(self._settings.full_every_seconds * SECOND)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from rowferry.config import Mode, Settings
 from rowferry.errors import Code, ConfigError
 from rowferry.flow.capture import window
+from rowferry.flow.capture.ahead import Reader, in_a_thread
 from rowferry.flow.capture.feed import Feed, Here, LoadProgress
 from rowferry.flow.capture.full import FullFeed
 from rowferry.flow.capture.source import (
@@ -23,6 +24,7 @@ from rowferry.model import Slice, Table
 
 BUSY_SHARE = 5  # a tick takes a fifth of the time at most, unless work is waiting
 GONE_SECONDS = 5.0  # how long a table may be away, as while it is swapped by renames
+LOAD_SECONDS = 1.0  # how long a tick may go on loading before tables are polled again
 LOCKED_SECONDS = 5.0  # how long a table is left alone after its lock was not to be had
 
 
@@ -41,11 +43,13 @@ class IncrementalCapture:
         *,
         connect: Connect,
         once: bool = False,
+        reader: Reader = in_a_thread,
     ) -> None:
         self.pause_seconds = 0.0
         self.is_settled = False
         self._settings, self._clock, self._connect = settings, clock, connect
         self._once, self._began, self._outside = once, 0.0, 0.0
+        self._reader = reader
         self._source: Source | None = None
         self._feeds: dict[str, Feed | FullFeed] = {}
         self._estimates: Mapping[str, int] = {}
@@ -80,7 +84,8 @@ class IncrementalCapture:
         with source.moment(glance.t) as moment:
             seen = self._sample(glance, moment)
             for name in [name for name in self._feeds if self._is_here(name, glance)]:
-                here = Here(source, moment, seen, glance.looks[name])
+                until = self._began + LOAD_SECONDS
+                here = Here(source, moment, seen, glance.looks[name], self._reader, until)
                 try:
                     yield from self._timed_outside(self._feeds[name].turn(here))
                 except TableChanged:

@@ -41,19 +41,24 @@ class Masks:
 
     def _digest_key(self) -> bytes:
         if self._key is None:
-            own, file = self._settings.mask_key, self._settings.mask_key_file
-            if own is not None:
-                text = own.get_secret_value()
-            else:
-                text = private_text(file, "ROWFERRY_MASK_KEY_FILE").strip() if file else ""
-            if not text:
-                raise ConfigError(
-                    Code.CONFIG,
-                    "columns are masked with hmac, and there is no key",
-                    advice="set ROWFERRY_MASK_KEY_FILE or ROWFERRY_MASK_KEY",
-                )
-            self._key = text.encode()
+            self._key = mask_key(self._settings)
         return self._key
+
+
+def mask_key(settings: Settings) -> bytes:
+    """The key of columns that are hashed. Raises ConfigError where there is none to be used."""
+    own, file = settings.mask_key, settings.mask_key_file
+    if own is not None:
+        text = own.get_secret_value()
+    else:
+        text = private_text(file, "ROWFERRY_MASK_KEY_FILE").strip() if file else ""
+    if not text:
+        raise ConfigError(
+            Code.CONFIG,
+            "columns are masked with hmac, and there is no key",
+            advice="set ROWFERRY_MASK_KEY_FILE or ROWFERRY_MASK_KEY",
+        )
+    return text.encode()
 
 
 def _digest(key: bytes, text: str) -> str:

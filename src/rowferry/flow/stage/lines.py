@@ -60,7 +60,8 @@ class LineFormat:
             return Lines(memoryview(b""), np.zeros(1, np.int64), nothing, nothing)
         return encoded[0] if len(encoded) == 1 else _interleave(encoded)
 
-    def _encode_group(self, group: DecodedRecords) -> Lines:
+    def with_metadata(self, group: DecodedRecords) -> pa.RecordBatch:
+        """The row's columns, then the metadata. Raises ConfigError where two have one name."""
         names = [name for _, name in self.fields]
         taken = set(names) & set(group.batch.schema.names)
         if taken:
@@ -74,9 +75,12 @@ class LineFormat:
             )
         added = [_METADATA[field](group) for field, _ in self.fields]
         told = [pa.field(name, array.type) for name, array in zip(names, added, strict=True)]
-        batch = pa.RecordBatch.from_arrays(
+        return pa.RecordBatch.from_arrays(
             [*group.batch.columns, *added], schema=pa.schema([*group.batch.schema, *told])
         )
+
+    def _encode_group(self, group: DecodedRecords) -> Lines:
+        batch = self.with_metadata(group)
         data, bounds = encode_lines(batch, decimals=self.decimals)
         count = batch.num_rows
         return Lines(

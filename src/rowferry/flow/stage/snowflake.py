@@ -16,13 +16,13 @@ from rowferry.flow.stage.deadline import StillUnderWay, within
 from rowferry.flow.stage.files import same_contents
 from rowferry.flow.stage.snowflake_errors import (
     EXPIRED,
-    EXPIRED_TOKEN,
+    RENEWED_AT_LOGIN,
     code_of,
     ends_session,
     translate,
 )
 from rowferry.flow.stage.snowflake_location import local_url, parse_location
-from rowferry.flow.stage.snowflake_login import connection_parameters
+from rowferry.flow.stage.snowflake_login import connection_parameters, log_in
 from rowferry.model import StagedFile
 
 _CIPHER_BLOCK = 16  # client-side encryption pads a file to whole blocks, one more if it fits
@@ -137,7 +137,7 @@ class SnowflakeStage:
             except Error as error:
                 if ends_session(error):
                     self._forget(session)
-                if is_last or code_of(error) not in EXPIRED | EXPIRED_TOKEN:
+                if is_last or code_of(error) not in EXPIRED | RENEWED_AT_LOGIN:
                     raise translate(error, self._location) from None
             except TooSlow:  # its thread still uses the session, which nobody else shall wait for
                 self._forget(session)
@@ -152,13 +152,10 @@ class SnowflakeStage:
 
     def _open(self) -> Any:
         """The session; one thread logs in, since refused logins lock a user out."""
-        from snowflake.connector import connect
-
         with self._login:
             if self._session is not None:
                 return self._session
-            session = connect(**connection_parameters(self._settings))
-            session.telemetry_enabled = False
+            session = log_in(self._settings)
             replaces = _may_replace(session)
             with self._lock:
                 self._session, self._replaces = session, replaces

@@ -1,23 +1,80 @@
-"""Settings → the connector's parameters, for each kind of login, with a deadline on everything."""
+"""Settings → a session with Snowflake, for each kind of login, with a deadline on everything."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rowferry.config import Settings
+from rowferry.config_snowflake import Login
 from rowferry.errors import Code, ConfigError
+from rowferry.flow.stage.snowflake_errors import RENEWED_AT_LOGIN, denied, refused_code
+from rowferry.flow.stage.snowflake_keys import private_key
+from rowferry.flow.stage.snowflake_refusals import Refusals, refusals_of
 from rowferry.private_files import private_text
+from rowferry.snowflake_logins import contradictions, login_of, missing
 
 LOGIN_SECONDS = 30
 SOCKET_SECONDS = 30
-_WORKLOAD = "WORKLOAD_IDENTITY"
-_OWN_LOGINS = ("SNOWFLAKE", "SNOWFLAKE_JWT", "PROGRAMMATIC_ACCESS_TOKEN", "OAUTH", _WORKLOAD)
+
+
+def log_in(settings: Settings, **changes: Any) -> Any:
+    """A new session; changes: connection parameters that are to be otherwise.
+
+    A proof that Snowflake refused is not shown to it again for a minute, by any process of this
+    user on this machine. Keys and tokens are read from their files each time.
+    Raises AccessDenied for a refusal, ConfigError, LocalResource, and the connector's errors.
+    """
+    parameters = connection_parameters(settings)
+    with refusals_of(settings, parameters) as refusals:
+        _heed(refusals, parameters)
+        session = _asked(settings, refusals, changes)
+        refusals.forget()
+    session.telemetry_enabled = False
+    return session
+
+
+def _asked(settings: Settings, refusals: Refusals, changes: Mapping[str, Any]) -> Any:
+    """Ask Snowflake, at once again where a token or a JWT came too late: both are then new."""
+    from snowflake.connector import connect
+    from snowflake.connector.errors import Error
+
+    for is_last in (False, True):
+        parameters = connection_parameters(settings)
+        try:
+            return connect(**{**parameters, **changes})
+        except Error as error:
+            code = refused_code(error)
+            if code is None:
+                raise
+            if is_last or code not in RENEWED_AT_LOGIN:
+                refusals.note(code)
+                what = f"Snowflake refuses the login with {code}"
+                raise denied(code, what, _who(parameters)) from None
+    raise AssertionError("unreachable")
+
+
+def _heed(refusals: Refusals, parameters: Mapping[str, Any]) -> None:
+    pending = refusals.pending()
+    if pending is not None:
+        last, seconds = pending
+        what = (
+            f"Snowflake refused this login with {last.code}, {last.count} times in a row; it is "
+            f"not asked for {seconds:.0f} s, unless with another password, key, token or role"
+        )
+        raise denied(last.code, what, _who(parameters))
+
+
+def _who(parameters: Mapping[str, Any]) -> str:
+    return f"user {parameters.get('user', '')} of account {parameters.get('account', '')}"
 
 
 def connection_parameters(settings: Settings) -> dict[str, Any]:
-    """What connect() is given; files are read anew each time, since tokens are replaced.
+    """What connect() is given; files are read anew each time, since keys and tokens are replaced.
 
-    Without SNOWFLAKE_AUTHENTICATOR: a private key, else a token file, else the password, in which
-    a programmatic access token may stand. Raises ConfigError.
+    Raises ConfigError with all that is missing or of another kind of login.
     """
+    problems = [*missing(settings), *contradictions(settings)]
+    if problems:
+        raise ConfigError(Code.CONFIG, "; ".join(problems))
     given = {
         "account": settings.snowflake_account,
         "user": settings.snowflake_user,
@@ -27,10 +84,10 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
         "schema": settings.snowflake_schema,
         "host": settings.snowflake_host,
         "port": settings.snowflake_port,
+        **_proof(settings),
     }
     return {
-        **{name: value for name, value in given.items() if value is not None},
-        **_proof(settings),
+        **{name: value for name, value in given.items() if value not in (None, [])},
         "protocol": settings.snowflake_protocol,
         "secondary_roles": "NONE",
         "application": "Rowferry",
@@ -40,58 +97,54 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
         "client_session_keep_alive": False,
         "client_store_temporary_credential": False,
         "log_imported_packages_in_telemetry": False,
+        "platform_detection_timeout_seconds": 0.0,  # 0.2 s of asking clouds about themselves
         "session_parameters": {"CLIENT_TELEMETRY_ENABLED": False, "QUERY_TAG": "rowferry"},
     }
 
 
-def authenticator_of(settings: Settings) -> str:
-    """The kind of login, by what is given where it is not named."""
-    if settings.snowflake_authenticator:
-        return settings.snowflake_authenticator.upper()
-    if settings.snowflake_private_key_file:
-        return "SNOWFLAKE_JWT"
-    if settings.snowflake_token_file:
-        return "PROGRAMMATIC_ACCESS_TOKEN"
-    return "SNOWFLAKE"
-
-
 def _proof(settings: Settings) -> dict[str, Any]:
-    kind = authenticator_of(settings)
-    if kind == "SNOWFLAKE":
+    login = login_of(settings)
+    if login is Login.PASSWORD:
         return {"password": _password(settings)}
-    if kind == "SNOWFLAKE_JWT":
-        return {"authenticator": kind, **_key(settings)}
-    if kind in ("PROGRAMMATIC_ACCESS_TOKEN", "OAUTH"):
-        return {"authenticator": kind, "token": _token(settings) or _password(settings)}
-    if kind.startswith(_WORKLOAD):  # WORKLOAD_IDENTITY, or with the provider: WORKLOAD_IDENTITY/AWS
-        provider = kind.partition("/")[2] or "OIDC"
-        proof = {"authenticator": _WORKLOAD, "workload_identity_provider": provider}
-        return {**proof, "token": _token(settings)} if provider == "OIDC" else proof
-    raise ConfigError(
-        Code.CONFIG,
-        f"SNOWFLAKE_AUTHENTICATOR: not one of {', '.join(_OWN_LOGINS)}, which need no browser",
-    )
+    proof: dict[str, Any] = {"authenticator": str(login)}
+    if login is Login.KEY_PAIR:
+        return {**proof, "private_key": private_key(settings)}
+    if login is Login.ACCESS_TOKEN:
+        return {**proof, "token": _token(settings) or _password(settings)}
+    if login is Login.OAUTH:
+        return {**proof, "token": _token(settings)}
+    if login is Login.CLIENT_CREDENTIALS:
+        secret = settings.snowflake_oauth_client_secret
+        return {
+            **proof,
+            "oauth_client_id": settings.snowflake_oauth_client_id,
+            "oauth_client_secret": secret and secret.get_secret_value(),
+            "oauth_token_request_url": settings.snowflake_oauth_token_request_url,
+            "oauth_scope": settings.snowflake_oauth_scope,
+        }
+    provider = settings.snowflake_workload_identity_provider
+    return {
+        **proof,
+        "workload_identity_provider": provider,
+        "workload_identity_entra_resource": settings.snowflake_workload_identity_entra_resource,
+        "workload_identity_impersonation_path": list(
+            settings.snowflake_workload_identity_impersonation_path
+        ),
+        "token": _token(settings) if provider == "OIDC" else None,
+    }
 
 
-def _password(settings: Settings) -> str:
-    if settings.snowflake_password is None:
-        raise ConfigError(
-            Code.CONFIG,
-            "SNOWFLAKE_PASSWORD, SNOWFLAKE_TOKEN_FILE or SNOWFLAKE_PRIVATE_KEY_FILE: required",
-        )
-    return settings.snowflake_password.get_secret_value()
+def _password(settings: Settings) -> str | None:
+    password = settings.snowflake_password
+    return None if password is None else password.get_secret_value()
 
 
 def _token(settings: Settings) -> str | None:
-    if settings.snowflake_token_file is None:
+    """The token in its file, which may have been replaced since the last login."""
+    name = settings.snowflake_token_file
+    if name is None:
         return None
-    return private_text(settings.snowflake_token_file, "SNOWFLAKE_TOKEN_FILE").strip()
-
-
-def _key(settings: Settings) -> dict[str, Any]:
-    if settings.snowflake_private_key_file is None:
-        raise ConfigError(Code.CONFIG, "SNOWFLAKE_PRIVATE_KEY_FILE: required for SNOWFLAKE_JWT")
-    private_text(settings.snowflake_private_key_file, "SNOWFLAKE_PRIVATE_KEY_FILE")
-    passphrase = settings.snowflake_private_key_passphrase
-    secret = {} if passphrase is None else {"private_key_file_pwd": passphrase.get_secret_value()}
-    return {"private_key_file": settings.snowflake_private_key_file, **secret}
+    token = private_text(name, "SNOWFLAKE_TOKEN_FILE").strip()
+    if not token:
+        raise ConfigError(Code.CONFIG, "SNOWFLAKE_TOKEN_FILE: the file is empty", where=name)
+    return token

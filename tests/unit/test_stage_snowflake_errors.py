@@ -1,7 +1,4 @@
-"""How a Snowflake stage is addressed and logged in to, without a Snowflake."""
-
-from pathlib import Path
-from typing import Any
+"""How a Snowflake stage is addressed, and what its errors mean, without a Snowflake."""
 
 import pytest
 from hypothesis import given
@@ -12,7 +9,6 @@ from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, Rowferr
 from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.snowflake_errors import translate
 from rowferry.flow.stage.snowflake_location import local_url, parse_location
-from rowferry.flow.stage.snowflake_login import connection_parameters
 
 
 @pytest.mark.parametrize(
@@ -67,79 +63,6 @@ def test_names_are_taken_out_of_listings_only_within_the_prefix() -> None:
     assert parse_location("@stage").relative("stage/a/b.gz") == "a/b.gz"
 
 
-# --- Logging in
-
-
-def parameters(**fields: Any) -> dict[str, Any]:
-    own = {"snowflake_account": "acme", "snowflake_user": "ferry", "stage": "@s/p"}
-    return connection_parameters(Settings.model_validate({**own, **fields}))
-
-
-def private(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "secret"
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return str(path)
-
-
-def test_every_login_has_deadlines_no_telemetry_and_one_role() -> None:
-    found = parameters(snowflake_password="secret", snowflake_role="LOADER", put_seconds=7)
-    assert found["password"] == "secret"
-    assert "authenticator" not in found
-    assert found["login_timeout"] > 0
-    assert found["socket_timeout"] > 0
-    assert found["network_timeout"] == 7
-    assert found["role"] == "LOADER"
-    assert found["secondary_roles"] == "NONE"
-    assert found["protocol"] == "https"
-    assert found["client_store_temporary_credential"] is False
-    assert found["session_parameters"]["CLIENT_TELEMETRY_ENABLED"] is False
-
-
-def test_a_key_goes_before_a_token_and_a_token_before_a_password(tmp_path: Path) -> None:
-    secret = private(tmp_path, "token-text\n")
-    given = {"snowflake_password": "pass", "snowflake_token_file": secret}
-    by_token = parameters(**given)
-    assert by_token["authenticator"] == "PROGRAMMATIC_ACCESS_TOKEN"
-    assert by_token["token"] == "token-text"
-    assert "password" not in by_token
-    by_key = parameters(
-        **given, snowflake_private_key_file=secret, snowflake_private_key_passphrase="phrase"
-    )
-    assert by_key["authenticator"] == "SNOWFLAKE_JWT"
-    assert by_key["private_key_file"] == secret
-    assert by_key["private_key_file_pwd"] == "phrase"
-    assert "token" not in by_key
-
-
-def test_named_logins_are_what_they_say(tmp_path: Path) -> None:
-    token = private(tmp_path, "t")
-    oauth = parameters(snowflake_authenticator="oauth", snowflake_token_file=token)
-    assert (oauth["authenticator"], oauth["token"]) == ("OAUTH", "t")
-    aws = parameters(snowflake_authenticator="workload_identity/aws")
-    assert aws["authenticator"] == "WORKLOAD_IDENTITY"
-    assert aws["workload_identity_provider"] == "AWS"
-    with pytest.raises(ConfigError, match="SNOWFLAKE_AUTHENTICATOR"):
-        parameters(snowflake_authenticator="externalbrowser")
-
-
-def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    secret = private(tmp_path, "t")
-    for mode in (0o640, 0o604, 0o620):
-        Path(secret).chmod(mode)
-        with pytest.raises(ConfigError, match="SNOWFLAKE_TOKEN_FILE"):
-            parameters(snowflake_token_file=secret)
-    Path(secret).chmod(0o600)
-    (tmp_path / "link").symlink_to(secret)
-    with pytest.raises(ConfigError, match="cannot be read"):
-        parameters(snowflake_token_file=str(tmp_path / "link"))
-
-
-def test_without_any_proof_the_settings_are_named() -> None:
-    with pytest.raises(ConfigError, match="SNOWFLAKE_PRIVATE_KEY_FILE"):
-        parameters()
-
-
 def test_a_stage_of_no_kind_is_refused() -> None:
     with pytest.raises(ConfigError, match="ROWFERRY_STAGE"):
         open_stage(Settings(stage="s3://bucket"))
@@ -161,6 +84,9 @@ class ConnectorError(Exception):
         (390144, "JWT token is invalid", AccessDenied, Code.SF_AUTH),
         (250001, "Could not connect to Snowflake backend", Transient, Code.STAGE_DOWN),
         (390114, "Authentication token has expired", Transient, Code.STAGE_DOWN),
+        (394303, "JWT token is invalid", AccessDenied, Code.SF_AUTH),
+        (251018, "No workload identity credential was found", AccessDenied, Code.SF_AUTH),
+        (251011, "certificate verify failed: Hostname mismatch", AccessDenied, Code.SF_AUTH),
         (2003, "Stage 'X' does not exist or not authorized", DataAtRisk, Code.STAGE_GONE),
         (3001, "Insufficient privileges", AccessDenied, Code.SF_AUTH),
         (253003, "403 Client Error", Transient, Code.STAGE_DOWN),

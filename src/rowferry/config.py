@@ -203,6 +203,9 @@ class Settings(BaseModel):
     load_deadline_seconds: float = setting(1800, "Deadline of one statement", unit="s", ge=1)
 
     # --- Running
+    workers: int = setting(
+        1, "Processes that receive, chunks of an initial load at once", ge=1, le=64
+    )
     connect_seconds: float = setting(30, "How long a first connection is tried", unit="s", ge=0)
     drain_seconds: float = setting(30, "How long an orderly stop may take", unit="s", gt=0)
     log_format: Literal["auto", "json", "console"] = setting("auto", "Shape of log lines")
@@ -265,7 +268,7 @@ SECTIONS = {
     "topics": "Receive",
     "stage": "Stage",
     "load": "Load",
-    "connect_seconds": "Running",
+    "workers": "Running",
     "table": "Only in rowferry.toml",
 }
 

@@ -20,7 +20,7 @@ from rowferry.lint import lint
 from rowferry.printable import printable
 
 TOML_ONLY = ("table", "kafka")
-_NOT_SETTINGS = ("ROWFERRY_FAILPOINTS", "ROWFERRY_CACHE")
+_NOT_SETTINGS = ("ROWFERRY_FAILPOINTS", "ROWFERRY_CACHE", "ROWFERRY_WORKER")
 
 
 @dataclass(frozen=True, slots=True)

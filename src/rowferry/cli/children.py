@@ -1,23 +1,16 @@
 """Commands as the children of one process: side by side or in turn; if one ends, all stop."""
 
-import ctypes
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rowferry.cli.flags import as_environment
 from rowferry.config import Settings, environment_name
+from rowferry.run.children import Child, end_children, exit_code, start_child
 from rowferry.sources import Loaded
 from rowferry.stop import Stop
 
 _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 5  # beyond the children's own drain deadline
-_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
-
-Child = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,37 +43,10 @@ def _side_by_side(children: list[Child], loaded: Loaded, stop: Stop) -> int:
     while all(child.poll() is None for child in children) and not stop.wait(_LOOK_SECONDS):
         pass
     ended_first = [child for child in children if child.poll() is not None]
-    _finish(children, loaded.settings.drain_seconds + _GRACE_SECONDS)
-    codes = [child.returncode for child in [*ended_first, *children]]
-    return next((_exit_code(code) for code in codes if code), 0)
+    end_children(children, loaded.settings.drain_seconds + _GRACE_SECONDS)
+    codes = map(exit_code, [*ended_first, *children])
+    return next((code for code in codes if code), 0)
 
 
 def _start(command: Command, loaded: Loaded, *flags: str) -> Child:
-    # A session of its own: Ctrl-C reaches the children once, through us, and not twice.
-    return subprocess.Popen(
-        [sys.executable, "-m", "rowferry", command.name, *flags],
-        env={**os.environ, **as_environment(loaded), **command.environment},
-        start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-    )
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-
-
-def _finish(children: list[Child], seconds: float) -> None:
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-    for child in children:
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
-
-def _exit_code(returned: int) -> int:
-    """As a shell tells it: 128 + the signal's number for a killed child."""
-    return 128 - returned if returned < 0 else returned
+    return start_child([command.name, *flags], {**as_environment(loaded), **command.environment})

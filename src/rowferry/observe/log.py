@@ -1,6 +1,7 @@
 """Logs are events on stderr: JSON or console lines, without secrets or control characters."""
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -14,6 +15,7 @@ from rowferry.printable import printable
 # Their debug output holds request bodies, presigned URLs and tokens.
 _CAPPED = ("snowflake", "botocore", "boto3", "httpx", "httpx2", "httpcore", "urllib3", "requests")
 _LONGEST_VALUE = 2000
+WORKER = "ROWFERRY_WORKER"  # the variable that tells one of several processes its number
 
 
 def configure(settings: Settings, *, quiet: bool = False, count: Processor | None = None) -> None:
@@ -30,6 +32,7 @@ def configure(settings: Settings, *, quiet: bool = False, count: Processor | Non
     )
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        *_naming_worker(),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -45,6 +48,18 @@ def configure(settings: Settings, *, quiet: bool = False, count: Processor | Non
         cache_logger_on_first_use=False,
     )
     _take_over_foreign(shared, _renderer(is_console))
+
+
+def _naming_worker() -> list[Processor]:
+    """Of several processes each says which one it is."""
+    number = os.environ.get(WORKER)
+    if number is None:
+        return []
+
+    def name(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        return {**event, "worker": int(number)}
+
+    return [name]
 
 
 def _drop_below(level: int) -> Processor:
@@ -77,9 +92,7 @@ def _safe(value: Any) -> Any:
 
 def _renderer(is_console: bool) -> Processor:
     if is_console:
-        from os import environ
-
-        return structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in environ)
+        return structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
     return structlog.processors.JSONRenderer(ensure_ascii=False)
 
 

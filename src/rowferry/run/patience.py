@@ -12,7 +12,7 @@ from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent, Tra
 from rowferry.stop import Stop
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.2, 30.0
-_CALM_SECONDS = 60.0  # a membership that lasted longer did not end for the reasons before
+CALM_SECONDS = 60.0  # a membership that lasted longer did not end for the reasons before
 
 Opened = TypeVar("Opened")
 
@@ -27,7 +27,7 @@ class Pauses:
 
     def after(self, lasted_seconds: float) -> float:
         """The pause after an attempt that lasted so long."""
-        if lasted_seconds > _CALM_SECONDS:
+        if lasted_seconds > CALM_SECONDS:
             self._next = _FIRST_SECONDS
         pause, self._next = self._next, min(2 * self._next, _LONGEST_SECONDS)
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret

@@ -12,7 +12,7 @@ from rowferry.errors import AccessDenied, Code, ConfigError, RowferryError, Tran
 from rowferry.flow.stage.deadline import StillUnderWay, within
 from rowferry.flow.stage.snowflake_errors import code_of, translate
 from rowferry.flow.stage.snowflake_location import Location
-from rowferry.flow.stage.snowflake_login import connection_parameters
+from rowferry.flow.stage.snowflake_login import connection_parameters, log_in
 
 LOCK_SECONDS = 60
 _ANSWER_SECONDS = 90  # of one HTTP request; Snowflake answers "still running" after 45
@@ -92,17 +92,10 @@ class LoadSession:
             _close(connection)
 
     def _open(self) -> Any:
-        from snowflake.connector import connect
-
         deadline = round(self._settings.load_deadline_seconds)
-        connection = connect(
-            **{
-                **connection_parameters(self._settings),
-                "network_timeout": max(1, deadline),
-                "socket_timeout": _ANSWER_SECONDS,
-            }
+        connection = log_in(
+            self._settings, network_timeout=max(1, deadline), socket_timeout=_ANSWER_SECONDS
         )
-        connection.telemetry_enabled = False
         _execute(
             connection,
             f"ALTER SESSION SET LOCK_TIMEOUT = {LOCK_SECONDS}, TIMEZONE = 'UTC', "

@@ -10,10 +10,11 @@ import pyarrow as pa
 from rowferry.config import Settings
 from rowferry.failpoints import failpoint
 from rowferry.flow.capture import durable, history, state, window
-from rowferry.flow.capture.ahead import Reader, pieces
-from rowferry.flow.capture.source import Fetched, Look, Moment, Query, Source, Which
+from rowferry.flow.capture.ahead import pieces
+from rowferry.flow.capture.source import Fetched, Query, Which
 from rowferry.flow.capture.state import Load, Poll, Server, State
 from rowferry.flow.capture.statements import precision_margin
+from rowferry.flow.capture.turn import Here, LoadProgress
 from rowferry.flow.capture.window import BEGINNING, SECOND, Bound, Seen
 from rowferry.flow.capture.xids import NONE, Bools, Int64s, XidSet
 from rowferry.model import Rows, Slice, Table
@@ -24,41 +25,12 @@ SLOW_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
-    """Where a turn happens: a moment, what its sample says, and the table before it.
-
-    loads_until: by the feed's clock, when no further chunk of a load begins.
-    """
-
-    source: Source
-    moment: Moment
-    seen: Seen
-    look: Look
-    reader: Reader
-    loads_until: float
-
-
-@dataclass(frozen=True, slots=True)
 class Offered:
     """What a slice makes of the feed once it is durable."""
 
     state: State
     bound: Bound
     parts: Mapping[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadProgress:
-    """How far the load of a table has come.
-
-    leaves: how many are still to finish. estimated: rows of the whole table by its statistics; 0
-    where it has none.
-    """
-
-    table: Table
-    rows: int
-    leaves: int
-    estimated: int = 0
 
 
 class Feed:

@@ -8,9 +8,9 @@ from rowferry.config import Settings
 from rowferry.failpoints import failpoint
 from rowferry.flow.capture import durable
 from rowferry.flow.capture.ahead import pieces
-from rowferry.flow.capture.feed import Here, LoadProgress
 from rowferry.flow.capture.source import Query, Which
 from rowferry.flow.capture.state import Cursor
+from rowferry.flow.capture.turn import Here, LoadProgress
 from rowferry.flow.capture.window import SECOND, Seen
 from rowferry.model import ProgressRecord, Rows, Slice, Table
 

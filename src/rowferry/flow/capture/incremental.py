@@ -8,7 +8,7 @@ from rowferry.config import Mode, Settings
 from rowferry.errors import Code, ConfigError
 from rowferry.flow.capture import window
 from rowferry.flow.capture.ahead import Reader, in_a_thread
-from rowferry.flow.capture.feed import Feed, Here, LoadProgress
+from rowferry.flow.capture.feed import Feed
 from rowferry.flow.capture.full import FullFeed
 from rowferry.flow.capture.source import (
     Connect,
@@ -19,6 +19,7 @@ from rowferry.flow.capture.source import (
     TableChanged,
 )
 from rowferry.flow.capture.state import Server
+from rowferry.flow.capture.turn import Here, LoadProgress
 from rowferry.flow.capture.window import Ring, Seen, Snapshot
 from rowferry.model import Slice, Table
 

@@ -22,13 +22,15 @@ log = structlog.get_logger()
 class Worker:
     """A process that is there for as long as it can be."""
 
-    def __init__(self, number: int, start: Callable[[int], Child], *, once: bool) -> None:
+    def __init__(
+        self, number: int, start: Callable[[int], Child], now: float, *, once: bool
+    ) -> None:
         self._number, self._start, self._once = number, start, once
         self._pauses = Pauses()
         self._crashes = 0
         self._is_restart = False
         self._again_at: float | None = None
-        self._started_at = time.monotonic()
+        self._started_at = now
         self.child = start(number)
 
     def look(self, now: float) -> int | None:
@@ -72,7 +74,8 @@ def run_workers(
     start: starts the worker of a number, from 1. Gives the exit code of the one that needed a
     person, else the first bad one. All have ended on return.
     """
-    left = [Worker(number, start, once=once) for number in range(1, settings.workers + 1)]
+    now = time.monotonic()
+    left = [Worker(number, start, now, once=once) for number in range(1, settings.workers + 1)]
     every = [*left]
     failed = 0
     while left and not failed and not stop.wait(_LOOK_SECONDS):

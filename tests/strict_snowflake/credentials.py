@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from strict_snowflake.accounts import AccessToken, User, UserType
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-DAY_SECONDS = 86400
+DAY_SECONDS, OAUTH_SECONDS = 86400, 600
 
 
 def give_key_pair(user: User, folder: Path, *, key: PrivateKey | None = None) -> dict[str, str]:
@@ -49,6 +49,29 @@ def give_access_token(user: User, folder: Path, now: float) -> dict[str, str]:
         "SNOWFLAKE_TOKEN_FILE": _private(
             folder / "access_token", user.access_tokens[-1].secret.encode()
         ),
+    }
+
+
+def give_oauth_token(user: User, folder: Path, now: float) -> dict[str, str]:
+    """Make the user a service that shows an OAuth access token, good for ten minutes."""
+    user.type, user.password = UserType.SERVICE, None
+    user.oauth_tokens.append(AccessToken(secrets.token_urlsafe(24), now + OAUTH_SECONDS))
+    return {
+        "SNOWFLAKE_AUTHENTICATOR": "OAUTH",
+        "SNOWFLAKE_TOKEN_FILE": _private(
+            folder / "oauth_token", user.oauth_tokens[-1].secret.encode()
+        ),
+    }
+
+
+def give_client_credentials(user: User, token_url: str) -> dict[str, str]:
+    """Make the user a service whose client credentials are exchanged for tokens at the address."""
+    user.type, user.password = UserType.SERVICE, None
+    user.oauth_client = (secrets.token_hex(8), secrets.token_urlsafe(24))
+    return {
+        "SNOWFLAKE_OAUTH_CLIENT_ID": user.oauth_client[0],
+        "SNOWFLAKE_OAUTH_CLIENT_SECRET": user.oauth_client[1],
+        "SNOWFLAKE_OAUTH_TOKEN_REQUEST_URL": token_url,
     }
 
 

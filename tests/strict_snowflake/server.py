@@ -128,8 +128,8 @@ class StrictSnowflake:
         return list(self.sessions.logins)
 
     @property
-    def secrets(self) -> set[str]:
-        """What no output of a client may show: passwords, tokens, storage keys that it was given."""
+    def lent_secrets(self) -> set[str]:
+        """What no output of a client may show: the password, tokens, storage keys."""
         given = [self.user.password, *(t.secret for t in self.user.access_tokens)]
         given += [token.secret for token in self.user.oauth_tokens]
         for session in self.sessions.open_now():

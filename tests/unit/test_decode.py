@@ -199,7 +199,45 @@ def test_the_format_tells_itself_apart() -> None:
     assert line_format(("_op",)).fingerprint != line_format(("_op=op",)).fingerprint
 
 
-def test_what_cannot_be_read_is_told_by_its_index_and_the_others_arrive() -> None:
+def test_one_of_several_types_is_an_object_that_names_it_wherever_it_stands() -> None:
+    union = ["null", "string", "long", {"type": "array", "items": ["int", "string"]}]
+    of_records = {
+        "type": "record",
+        "name": "Inner",
+        "fields": [{"name": "u", "type": union}],
+    }
+    schema = {
+        "type": "record",
+        "name": "Odd",
+        "fields": [
+            {"name": "u", "type": union},
+            {"name": "inner", "type": ["null", of_records]},
+            {"name": "list", "type": {"type": "array", "items": union}},
+            {"name": "map", "type": {"type": "map", "values": union}},
+        ],
+    }
+    schemas = Schemas()
+    schemas.known[9] = schema
+    rows = [
+        {"u": 'a"é', "inner": {"u": 2**62}, "list": [None, "x", [1, "y"]], "map": {"k": "v"}},
+        {"u": None, "inner": None, "list": [], "map": {}},
+    ]
+    for copies in (1, 100):  # few rows and many
+        values = [(b"k", framed(9, schema, row)) for row in rows] * copies
+        readable = Decoder(schemas).decode(records(*values))
+        lines = line_format(("_op",)).encode(readable.groups)
+        first, second = (json.loads(bytes(lines.between(i, i + 1))) for i in (0, 1))
+        assert first == {
+            "u": {"string": 'a"é'},
+            "inner": {"u": {"long": 2**62}},
+            "list": [None, {"string": "x"}, {"array": [{"int": 1}, {"string": "y"}]}],
+            "map": {"k": {"string": "v"}},
+            "_op": "u",
+        }
+        assert second == {"u": None, "inner": None, "list": [], "map": {}, "_op": "u"}
+
+
+def test_a_registry_that_is_down_by_its_index_and_the_others_arrive() -> None:
     raw = records(
         (b"a", row(1)),
         (b"b", b"odd"),

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from rowferry.kernel.lines_long_decimals import with_digits
 from rowferry.kernel.lines_pieces import Piece, rows_of
 from rowferry.kernel.lines_single import single_lines
+from rowferry.kernel.lines_told import as_told
 from rowferry.kernel.lines_values import Decimals, pieces_of
 
 FEWEST_ROWS_IN_COLUMNS = 64  # below, the columns' calls cost more than plain Python
@@ -28,7 +28,7 @@ def encode_lines(
     names its key columns and the metadata. decimals: "string" quotes those that are numbers
     otherwise; more than 38 digits are always quoted. At most 2 GiB of lines.
     """
-    batch = with_digits(batch)
+    batch = as_told(batch)
     names = [name for name in batch.schema.names if only is None or name in only]
     columns = [batch.column(name) for name in names]
     if names and 0 < batch.num_rows < FEWEST_ROWS_IN_COLUMNS:

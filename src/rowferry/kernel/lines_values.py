@@ -51,6 +51,11 @@ def _booleans(values: pa.Array) -> list[Piece]:
     return [either(without_nulls(values, instead=False), b"true", b"false", len(values))]
 
 
+def _json(values: pa.Array) -> list[Piece]:
+    """JSON text, as it is."""
+    return [values.storage.cast(pa.binary())]
+
+
 def _dictionary(values: pa.Array) -> list[Piece]:
     return quoted(values.dictionary_decode())
 
@@ -93,4 +98,5 @@ _WRITERS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], list[P
     (pt.is_time, times_of),
     (lambda kind: pt.is_binary(kind) or pt.is_fixed_size_binary(kind), base64_of),
     (pt.is_dictionary, _dictionary),
+    (lambda kind: isinstance(kind, pa.JsonType), _json),
 )

@@ -15,9 +15,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.types as pt
 
-from rowferry.kernel.lines_long_decimals import digits_text
 from rowferry.kernel.lines_pieces import rows_of
 from rowferry.kernel.lines_values import pieces_of
+from rowferry.kernel.long_decimals import digits_text
 
 Row = dict[str, Any]
 

@@ -16,7 +16,7 @@ from rowferry.kernel.lines_values import Decimals
 from rowferry.model import DecodedRecords
 
 Numbers = npt.NDArray[np.int64]
-_VERSION = "1"  # of what a line looks like; a change makes staged and new bytes differ
+_VERSION = "2"  # of what a line looks like; a change makes staged and new bytes differ
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def text_of(union: Union, branch: int, value: Any) -> str | None:
     """The text of a union's value; None for its null."""
     if isinstance(union.branches[branch], Null):
         return None
-    return json.dumps({union.names[branch]: _to_json(union.branches[branch], value)})
+    return _compact({union.names[branch]: _to_json(union.branches[branch], value)})
 
 
 def value_of(union: Union, text: str | None) -> tuple[int, Any]:
@@ -47,6 +47,9 @@ def value_of(union: Union, text: str | None) -> tuple[int, Any]:
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
         what = "a union's text is not the Avro-JSON form of a branch"
         raise UnwritableError(what) from None  # its text may hold the value
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _float_to_json(number: float) -> float | str:
@@ -97,7 +100,7 @@ def _from_json(shape: Shape, value: Any) -> Any:  # noqa: PLR0911 - a line a sha
         case Optional(inner=inner):
             return None if value is None else _from_json(inner, value)
         case Union():
-            return None if value is None else json.dumps(value)
+            return None if value is None else _compact(value)
     return _checked(shape, value)
 
 

@@ -211,6 +211,21 @@ def test_a_clock_that_is_five_minutes_off_is_said_to_be(
     put(stage, tmp_path, 0)
 
 
+def test_wrong_passwords_stop_before_they_lock_the_user(
+    strict_snowflake: StrictSnowflake, tmp_path: Path, stage_on: Opened
+) -> None:
+    # WHEN a supervisor starts it again and again, for minutes
+    for _ in range(6):
+        assert "a user of TYPE = SERVICE" in refused(
+            stage_on(strict_snowflake, {"SNOWFLAKE_PASSWORD": "canary"})
+        )
+        let_a_minute_pass(tmp_path)
+    # THEN the user is not locked for those who know the password
+    assert [login.error_code for login in strict_snowflake.logins] == ["390100"] * 3
+    right = {"SNOWFLAKE_PASSWORD": strict_snowflake.user.password or ""}
+    put(stage_on(strict_snowflake, right), tmp_path, 0)
+
+
 @pytest.mark.parametrize(
     ("login", "code"),
     [

@@ -31,7 +31,7 @@ def both(here: Stand, rows: int, number: int) -> Figures:
     receive = here.start(*ROWFERRY, "receive", **settings)
     send = here.start(*ROWFERRY, "send", **settings)
     try:
-        return measure(receive, staged_rows(folder), rows)
+        return measure(receive, staged_rows(folder), rows, beside=[send])
     finally:
         here.end(send)
         here.end(receive)

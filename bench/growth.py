@@ -20,15 +20,15 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
     sizes = [size for size in SIZES if size <= max(rows * 20, SIZES[0])]
     found: dict[str, Figures] = {}
     with stand() as here:
+        here.fill("products", SMALL_POLL)
+        found[f"poll_{SMALL_POLL}"] = polls(here, SMALL_POLL)
         for size in sizes:
             here.fill("products", size)
             found[f"load_{size}"] = send(here, "products", size, 0)
             topic = filled(here, "products", size)
             found[f"receive_{size}"] = receive(here, topic, size, 0)
             here.drop_topic(topic)
-        for size in (SMALL_POLL, sizes[-1]):
-            here.fill("products", size)
-            found[f"poll_{size}"] = polls(here, size)
+        found[f"poll_{sizes[-1]}"] = polls(here, sizes[-1])
     return {"growth": found}
 
 

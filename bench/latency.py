@@ -1,17 +1,24 @@
-"""Commit → topic and commit → file at 200 changes a second, with the defaults."""
+"""Commit → topic and commit → file at 200 changes a second, each subject with its defaults."""
 
+import gzip
+import json
 import shutil
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
 from bench.measure import Figures, account
+from bench.peers.connect import Worker, debezium
 from bench.stand import PARTITIONS, ROWFERRY, Stand, TopicCounter, stand
 
 CHANGES_A_SECOND = 200
-WARM_SECONDS, SECONDS = 5.0, 30.0
+WARM_SECONDS, IDLE_SECONDS, SECONDS = 8.0, 10.0, 30.0
+KEY = "{prefix}{number:09d}"
+KEY_LENGTH = 10
+TUNED = {"poll.interval.ms": "10"}
 
 
 def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
@@ -19,24 +26,54 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
     del runs
     with stand() as here:
         here.fill("products", rows)
-        topic = here.new_topic()
-        stage = here.folder / "stage"
-        settings = {
-            "ROWFERRY_TABLES": "public.products",
-            "ROWFERRY_TOPIC": topic,
-            "ROWFERRY_STAGE": f"file:{stage}",
-        }
-        send = here.start(*ROWFERRY, "send", **settings)
-        receive = here.start(*ROWFERRY, "receive", **settings)
-        _await_load(here, topic, rows)
-        found = _measure(here, topic, stage, send.pid, receive.pid)
-        here.end(send)
-        here.end(receive)
-        shutil.rmtree(stage)
+        found = rowferry(here, rows)
+        found["debezium"] = connector(here, "D", {})
+        found["debezium_tuned"] = connector(here, "T", TUNED)
     return {"latency": found}
 
 
-def _await_load(here: Stand, topic: str, rows: int) -> None:
+def rowferry(here: Stand, rows: int) -> dict[str, Figures]:
+    """Both loops: to the topic by an independent consumer, to the file by its change time."""
+    topic = here.new_topic()
+    stage = here.folder / "stage"
+    settings = {
+        "ROWFERRY_TABLES": "public.products",
+        "ROWFERRY_TOPIC": topic,
+        "ROWFERRY_STAGE": f"file:{stage}",
+    }
+    send = here.start(*ROWFERRY, "send", **settings)
+    receive = here.start(*ROWFERRY, "receive", **settings)
+    _await_records(here, topic, rows)
+    traffic = Traffic(here, topic, "R", (send.pid, receive.pid))
+    traffic.run()
+    visible = _file_times(stage, traffic.commits)
+    here.end(send)
+    here.end(receive)
+    shutil.rmtree(stage)
+    here.drop_topic(topic)
+    return {
+        "rowferry": {**_percentiles(traffic.commits, traffic.arrivals), **traffic.cpu[0]},
+        "rowferry_to_file": {**_percentiles(traffic.commits, visible), **traffic.cpu[1]},
+    }
+
+
+def connector(here: Stand, mark: str, more: Mapping[str, str]) -> Figures:
+    """Debezium's stream of the same changes, without a snapshot; mark: begins keys and names."""
+    prefix = f"latency{mark.lower()}"
+    topic = here.new_topic(f"{prefix}.public.products")
+    worker = Worker(here, prefix)
+    worker.run(prefix, debezium(here, "products", prefix, **{"snapshot.mode": "no_data"}, **more))
+    _first_change(here, topic)
+    Traffic(here, topic, mark.lower(), (worker.process.pid,)).run()  # warms the JVM
+    traffic = Traffic(here, topic, mark, (worker.process.pid,))
+    traffic.run()
+    worker.remove(prefix)
+    here.end(worker.process)
+    here.drop_topic(topic)
+    return {**_percentiles(traffic.commits, traffic.arrivals), **traffic.cpu[0]}
+
+
+def _await_records(here: Stand, topic: str, rows: int) -> None:
     counter = TopicCounter(here, topic)
     while counter() < rows:
         time.sleep(0.2)
@@ -44,78 +81,86 @@ def _await_load(here: Stand, topic: str, rows: int) -> None:
     time.sleep(WARM_SECONDS)
 
 
-def _measure(here: Stand, topic: str, stage: Path, send: int, receive: int) -> dict[str, Figures]:
-    commits: dict[str, float] = {}
-    writer = threading.Thread(target=_write, args=(here, commits))
-    arrivals = _Arrivals(here, topic)
-    watcher = threading.Thread(target=arrivals.watch)
-    idle = [account(pid).cpu_seconds for pid in (send, receive)]
-    time.sleep(5)
-    busy = [account(pid).cpu_seconds for pid in (send, receive)]
-    watcher.start()
-    writer.start()
-    writer.join()
-    after = [account(pid).cpu_seconds for pid in (send, receive)]
-    time.sleep(3)
-    arrivals.stop.set()
-    watcher.join()
-    visible = _file_times(stage, commits)
-    return {
-        "rowferry": {
-            **_percentiles(commits, arrivals.at),
-            "cpu_percent": (after[0] - busy[0]) / SECONDS * 100,
-            "idle_cpu_percent": (busy[0] - idle[0]) / 5 * 100,
-        },
-        "rowferry_to_file": {
-            **_percentiles(commits, visible),
-            "cpu_percent": (after[1] - busy[1]) / SECONDS * 100,
-            "idle_cpu_percent": (busy[1] - idle[1]) / 5 * 100,
-        },
-    }
+def _first_change(here: Stand, topic: str) -> None:
+    """Change a row until the connector has taken up its stream."""
+    counter = TopicCounter(here, topic)
+    while counter() == 0:
+        here.execute("UPDATE products SET price = price + 1 WHERE product_id = 'P000000001'")
+        time.sleep(0.5)
+    counter.close()
+    time.sleep(WARM_SECONDS)
 
 
-def _write(here: Stand, commits: dict[str, float]) -> None:
-    """Insert a row a transaction at a steady pace; the clock is read as the commit returns."""
-    connection = here.connect()
-    with connection.cursor() as cursor:
-        began = time.time()
-        for number in range(int(SECONDS * CHANGES_A_SECOND)):
-            time.sleep(max(0.0, began + number / CHANGES_A_SECOND - time.time()))
-            key = f"L{number:09d}"
-            cursor.execute("INSERT INTO products VALUES (%s, 'late', 'Audio', 1.23)", (key,))
-            commits[key] = time.time()
-    connection.close()
+class Traffic:
+    """A steady writer, an independent consumer, and the accounts of the watched processes."""
 
+    def __init__(self, here: Stand, topic: str, prefix: str, pids: Sequence[int]) -> None:
+        self._here, self._prefix, self._pids = here, prefix, pids
+        self._consumer = _consumer(here, topic)
+        self._over = threading.Event()
+        self.commits: dict[str, float] = {}
+        self.arrivals: dict[str, float] = {}
+        self.cpu: list[Figures] = []
 
-class _Arrivals:
-    """When each key was first readable, committed, in the topic."""
+    def run(self) -> None:
+        """Idle for a while, then write and watch; the figures are in the attributes."""
+        idle = self._seconds()
+        time.sleep(IDLE_SECONDS)
+        before = self._seconds()
+        watcher = threading.Thread(target=self._watch)
+        watcher.start()
+        self._write()
+        after = self._seconds()
+        time.sleep(3)
+        self._over.set()
+        watcher.join()
+        self.cpu = [
+            {
+                "cpu_percent": (end - begin) / SECONDS * 100,
+                "idle_cpu_percent": (begin - first) / IDLE_SECONDS * 100,
+            }
+            for first, begin, end in zip(idle, before, after, strict=True)
+        ]
 
-    def __init__(self, here: Stand, topic: str) -> None:
-        own = {"group.id": "bench-latency", "isolation.level": "read_committed"}
-        quick = {"fetch.wait.max.ms": 5, "enable.auto.commit": False}
-        self._consumer = Consumer({**here.kafka, **own, **quick})
-        parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        for part in parts:
-            part.offset = self._consumer.get_watermark_offsets(part, timeout=10)[1]
-        self._consumer.assign(parts)
-        self.at: dict[str, float] = {}
-        self.stop = threading.Event()
+    def _seconds(self) -> list[float]:
+        return [account(pid).cpu_seconds for pid in self._pids]
 
-    def watch(self) -> None:
-        """Read until told to stop."""
-        while not self.stop.is_set():
+    def _write(self) -> None:
+        """A row a transaction at a steady pace; the clock is read as the commit returns."""
+        connection = self._here.connect()
+        with connection.cursor() as cursor:
+            began = time.time()
+            for number in range(int(SECONDS * CHANGES_A_SECOND)):
+                time.sleep(max(0.0, began + number / CHANGES_A_SECOND - time.time()))
+                key = KEY.format(prefix=self._prefix, number=number)
+                cursor.execute("INSERT INTO products VALUES (%s, 'late', 'Audio', 1.23)", (key,))
+                self.commits[key] = time.time()
+        connection.close()
+
+    def _watch(self) -> None:
+        """Note when each key is first readable; an Avro key ends with the same characters."""
+        while not self._over.is_set():
             for message in self._consumer.consume(1000, 0.005):
                 key = message.key()
                 if message.error() is None and key is not None:
-                    self.at.setdefault(key.decode(), time.time())
+                    self.arrivals.setdefault(key[-KEY_LENGTH:].decode(), time.time())
         self._consumer.close()
 
 
-def _file_times(stage: Path, commits: dict[str, float]) -> dict[str, float]:
-    """When the file that holds each key became visible."""
-    import gzip
-    import json
+def _consumer(here: Stand, topic: str) -> Consumer:
+    """At the end of every partition, reading committed records as soon as they are there."""
+    own = {"group.id": "bench-latency", "isolation.level": "read_committed"}
+    quick = {"fetch.wait.max.ms": 5, "enable.auto.commit": False}
+    consumer = Consumer({**here.kafka, **own, **quick})
+    parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    for part in parts:
+        part.offset = consumer.get_watermark_offsets(part, timeout=10)[1]
+    consumer.assign(parts)
+    return consumer
 
+
+def _file_times(stage: Path, commits: Mapping[str, float]) -> dict[str, float]:
+    """When the file that holds each key became visible."""
     found: dict[str, float] = {}
     for path in stage.rglob("*.json.gz"):
         when = path.stat().st_ctime
@@ -126,7 +171,7 @@ def _file_times(stage: Path, commits: dict[str, float]) -> dict[str, float]:
     return found
 
 
-def _percentiles(commits: dict[str, float], arrivals: dict[str, float]) -> Figures:
+def _percentiles(commits: Mapping[str, float], arrivals: Mapping[str, float]) -> Figures:
     missing = len(commits.keys() - arrivals.keys())
     if missing:
         raise RuntimeError(f"{missing} of {len(commits)} changes never arrived")

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -44,22 +44,35 @@ def _family(pid: int) -> list[int]:
     return [pid, *(x for child in children for x in _family(int(child)))]
 
 
+def together(accounts: Iterable[Account]) -> Account:
+    """What several processes used."""
+    held = list(accounts)
+    return Account(sum(one.cpu_seconds for one in held), sum(one.rss_mb for one in held))
+
+
 def measure(
-    process: subprocess.Popen[bytes], done: Callable[[], int], rows: int, seconds: float = 300
+    process: subprocess.Popen[bytes],
+    done: Callable[[], int],
+    rows: int,
+    *,
+    seconds: float = 300,
+    beside: Sequence[subprocess.Popen[bytes]] = (),
 ) -> Figures:
     """Watch a process from its first visible row to the last of `rows`.
 
-    done: how many rows are visible now. Raises RuntimeError when the process ends too early.
+    done: how many rows are visible now; beside: processes whose work is counted, too. Raises
+    RuntimeError when the process ends too early.
     """
+    pids = [one.pid for one in (process, *beside)]
     deadline = time.monotonic() + seconds
     first: tuple[float, int, Account] | None = None
     while True:
         count, now = done(), time.monotonic()
         if first is None and count > 0:
-            first = (now, count, account(process.pid))
+            first = (now, count, together(map(account, pids)))
         if first is not None and count >= rows:
             began, counted, before = first
-            after = account(process.pid)
+            after = together(map(account, pids))
             return _figures(now - began, count - counted, before, after)
         if process.poll() not in (None, 0) or now > deadline:
             raise RuntimeError(f"{process.args!r}: {count} of {rows} rows, exit {process.poll()}")

@@ -82,14 +82,14 @@ class Stand:
     def new_topic(self, name: str = "", partitions: int = PARTITIONS) -> str:
         """A fresh topic."""
         name = name or f"bench_{uuid.uuid4().hex[:8]}"
-        admin = AdminClient(self.kafka)  # its futures need it alive
+        admin = AdminClient(dict(self.kafka))  # its futures need it alive
         [made] = admin.create_topics([NewTopic(name, partitions, 1)]).values()
         made.result()
         return name
 
     def drop_topic(self, name: str) -> None:
         """Delete a topic, so that the next run finds disk and page cache as this one did."""
-        admin = AdminClient(self.kafka)
+        admin = AdminClient(dict(self.kafka))
         for deleted in admin.delete_topics([name]).values():
             with contextlib.suppress(KafkaException):
                 deleted.result()

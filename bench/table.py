@@ -1,6 +1,8 @@
 """The results as a Markdown table, for the terminal and for the README."""
 
+import os
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ COLUMNS = {
     "p50_ms": ("p50, ms", "{:,.1f}"),
     "p99_ms": ("p99, ms", "{:,.1f}"),
     "cpu_percent": ("CPU, % of a core", "{:.1f}"),
+    "idle_cpu_percent": ("idle, %", "{:.1f}"),
 }
 
 
-def table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+def table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """Medians with their range in brackets, one line a subject."""
     used = [c for c in COLUMNS if any(c in f for m in found.values() for f in m.values())]
     head = ["measurement", "subject", *(COLUMNS[c][0] for c in used)]
@@ -27,7 +30,7 @@ def table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     return "\n".join([*lines, "", machine()])
 
 
-def _cell(figures: dict[str, Any], column: str) -> str:
+def _cell(figures: Mapping[str, Any], column: str) -> str:
     if column not in figures:
         return ""
     form = COLUMNS[column][1]
@@ -40,8 +43,6 @@ def _cell(figures: dict[str, Any], column: str) -> str:
 
 def machine() -> str:
     """Date, processor and versions: without them a rate says nothing."""
-    import os
-
     info = Path("/proc/cpuinfo")
     names = info.read_text().splitlines() if info.exists() else []
     model = next((x.partition(":")[2].strip() for x in names if "model name" in x), "")

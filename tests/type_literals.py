@@ -43,7 +43,8 @@ LITERALS: dict[str, list[str]] = {
         "name": "public | Ünï",
         '"char"': "a | \\377 | ''",
         "citext": "Ab | ''",
-        "bytea": f"'' | \\x00 | \\x0001 | \\xff00fe | \\x{'ab' * 5000} | \\x{'00' * 4} | \\x{DENSE}",
+        "bytea": f"'' | \\x00 | \\x0001 | \\xff00fe | \\x{'ab' * 5000} | \\x{'00' * 4} | "
+        f"\\x{DENSE}",
         "uuid": "00000000-0000-0000-0000-000000000000 | f81d4fae-7dec-11d0-a765-00a0c91e6bff",
         "json": '{"a" : 1,\n "b":[1.50, null]} | "\\ud83d\\ude00" | 1e400 | null',
         "jsonb": '{"a": 1, "b": [1.50, null]} | "\\"" | 1e400 | null',

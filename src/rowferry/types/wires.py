@@ -108,6 +108,7 @@ _SCALARS: dict[int, _Scalar] = {
 _NUMERIC, _MONEY = 1700, 790
 _INET_OID = 869
 _INET = "inet as its output function has it"  # a cast to text shows the mask of single hosts, too
+_VECTORS = (22, 30)  # int2vector, oidvector: arrays that begin at 0, and one value in PostgreSQL
 _TEXTS = (19, 25, 114, 142, 1042, 1043)  # types whose binary form is their text
 _MONEY_DIGITS = (19, 2)
 _TIMESTAMPTZ = 1184
@@ -118,7 +119,7 @@ def wire_of(column: Column) -> Wire:
     """How the column is read; a type without a reader of its own travels as text."""
     treatment = column.treatment
     is_text = treatment.form == "string" or treatment.mask is not None
-    if is_text or (column.element_oid and treatment.arrays_as_text):
+    if is_text or column.base_oid in _VECTORS or (column.element_oid and treatment.arrays_as_text):
         return _text(column)
     if column.element_oid:
         return _array(column)

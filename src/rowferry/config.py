@@ -154,6 +154,9 @@ class Settings(BaseModel):
 
     # --- Receive
     topics: Names = setting((), "Topics to receive; unset: those of TABLES")
+    unwrap: Literal["debezium"] | None = setting(
+        None, "Envelopes whose rows are received; unset: envelopes are rows as they are"
+    )
     group: str = setting("rowferry-stage", "Consumer group")
     delivery: Delivery = setting(Delivery.STREAMING, "Small fresh files, or large cheap ones")
     max_records: int = setting(1_000_000, "Records in a file at most", ge=1)

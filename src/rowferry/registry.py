@@ -16,9 +16,11 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, RowferryError, Transient
 from rowferry.model import SchemaId
+from rowferry.types.connect import with_references
 
 SECONDS = 5.0
 LONGEST_SCHEMA = 1_000_000
+_MOST_REFERENCES = 100
 _NO_SUBJECT, _NO_VERSION, _NO_SCHEMA = 40401, 40402, 40403
 _ADDRESS = "see SCHEMA_SERVER: the URL of the API, with its base path"
 
@@ -76,7 +78,7 @@ class Registry:
                 if _is_absent(error):
                     return None
                 raise
-        return _text_of(found)
+        return self._text_of(found, f"schema id {schema_id}")
 
     def latest(self, topic: str) -> str | None:
         """The newest schema of the topic's values; None where its subject has none."""
@@ -92,7 +94,8 @@ class Registry:
                     return []
                 raise
             found = [self._client.get_version(subject, number).schema for number in numbers]
-        return [text for schema in found if (text := _text_of(schema)) is not None]
+        texts = (self._text_of(schema, subject) for schema in found)
+        return [text for text in texts if text is not None]
 
     def differences(self, subject: str, schema: Mapping[str, Any]) -> list[str] | None:
         """What would keep the schema from being registered; None where nothing would."""
@@ -114,11 +117,40 @@ class Registry:
     def _newest(self, subject: str) -> str | None:
         with self._translated(subject):
             try:
-                return _text_of(self._client.get_latest_version(subject).schema)
+                found = self._client.get_latest_version(subject).schema
             except SchemaRegistryError as error:
                 if _is_absent(error):
                     return None
                 raise
+        return self._text_of(found, subject)
+
+    def _text_of(self, schema: Schema, where: str) -> str | None:
+        """An Avro schema's text, with the types of the schemas that it refers to inside."""
+        text = _plain_text(schema)
+        if text is None or not schema.references:
+            return text
+        with self._translated(where):
+            referred = list(self._referred(schema, set()))
+        whole = with_references(text, referred)
+        return whole if len(whole) <= LONGEST_SCHEMA else None
+
+    def _referred(self, schema: Schema, seen: set[tuple[str, int]]) -> Iterator[str]:
+        """The texts of all schemas that this one refers to, directly or not."""
+        for reference in schema.references or ():
+            place = (reference.subject or "", reference.version or -1)
+            if place in seen or len(seen) >= _MOST_REFERENCES:
+                continue
+            seen.add(place)
+            try:
+                found = self._client.get_version(*place).schema
+            except SchemaRegistryError as error:
+                if _is_absent(error):  # the gate will say which type is not defined
+                    continue
+                raise
+            yield from self._referred(found, seen)
+            text = _plain_text(found)
+            if text is not None:
+                yield text
 
     def _incompatible(self, subject: str, schema: Mapping[str, Any]) -> DataAtRisk:
         changes = difference(json.loads(self._newest(subject) or "{}"), schema)
@@ -182,7 +214,7 @@ def _id_of(found: int | None, subject: str) -> SchemaId:
     return SchemaId(found)
 
 
-def _text_of(schema: Schema) -> str | None:
+def _plain_text(schema: Schema) -> str | None:
     text = schema.schema_str
     is_avro = (schema.schema_type or "AVRO") == "AVRO"
     return text if is_avro and text is not None and len(text) <= LONGEST_SCHEMA else None

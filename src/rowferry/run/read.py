@@ -90,9 +90,9 @@ def _batches(topic: str, settings: Settings, start: Start, follow: Stop | None) 
         if opened is None:
             return
         reading, registry = opened
-        decoder = Decoder(registry)
+        decoder = Decoder(registry, settings.unwrap)
         retry, pressure = Retry(settings, stop), Pressure(settings)
-        format_ = line_format(settings.metadata, settings.decimals)
+        format_ = line_format(settings.metadata, settings.decimals, settings.unwrap)
         while not stop.requested and not (follow is None and reading.is_at_end):
             for raw in reading.fetch(pressure.most, pressure.poll_seconds):
                 pressure.weigh(raw)

@@ -109,12 +109,12 @@ def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
     topics.ids(names)
     goal = Goal(topics, names, settings.group) if once else None
     registry = Registry(settings)
-    format_ = line_format(settings.metadata, settings.decimals)
+    format_ = line_format(settings.metadata, settings.decimals, settings.unwrap)
     dead_letters = (
         DeadLetters(settings) if settings.on_unreadable is Unreadables.DEAD_LETTER else None
     )
     making = FileMaking(
-        Decoder(registry),
+        Decoder(registry, settings.unwrap),
         format_,
         triggers_of(settings),
         settings.gzip_level,

@@ -1,20 +1,24 @@
 """Records → columns: by the writer's schema, what cannot be read set apart with the reason."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from rowferry.flow.receive.batches import NO_SCHEMA, Numbers
+from rowferry.flow.receive.envelopes import NO_ROW, images, unwrap
+from rowferry.flow.receive.foreign import converted
 from rowferry.kernel.avro import AvroCodec, SchemaRefused, frame_ids
 from rowferry.model import DecodedRecords, Op, RawRecords, SchemaId
 from rowferry.types import KEY_PROPERTY, restored
+from rowferry.types.connect import CONNECT_NAME, Names, row_of_envelope, spelled_out
 
 UNFRAMED = "no magic byte, or under 5 bytes"
 UNKNOWN_SCHEMA = "schema id unknown to the registry"
+NO_KEY = "a delete, or a tombstone, without a key and without the row"
 UNFRAMED_KEY = "a tombstone whose key is neither framed nor text"
 _FOREIGN_KEY = ("key",)  # of tombstones in topics whose schemas do not name the key's columns
 
@@ -38,12 +42,14 @@ class Readable:
 
 
 class _Schema:
-    """A compiled schema, or why it is none."""
+    """A compiled schema, or why it is none; is_envelope: whether its rows are inside `after`."""
 
     def __init__(self, text: str | None) -> None:
         self.refused = UNKNOWN_SCHEMA
         self.codec: AvroCodec | None = None
         self.record: dict[str, Any] | None = None
+        self.names: Names = {}
+        self.is_envelope = False
         if text is None:
             return
         try:
@@ -52,8 +58,14 @@ class _Schema:
             self.refused = str(refused)
             return
         parsed = json.loads(text) if text.lstrip().startswith("{") else {}
-        if parsed.get("type") in ("record", "error"):
-            self.record = parsed
+        if parsed.get("type") not in ("record", "error"):
+            return
+        self.record = parsed
+        told, names = spelled_out(parsed)
+        self.is_envelope = row_of_envelope(told, names) is not None
+        if CONNECT_NAME in text:  # types that only their names tell
+            self.record, self.names = told, names
+            self.codec = AvroCodec(told)
 
     def decode(self, messages: Sequence[bytes]) -> tuple[pa.RecordBatch | None, dict[int, str]]:
         if self.codec is None:
@@ -61,21 +73,27 @@ class _Schema:
         decoded = self.codec.decode(messages)
         if self.record is None:
             return decoded.batch, decoded.bad
-        return restored(decoded.batch, self.record), decoded.bad
+        batch = restored(decoded.batch, self.record)
+        return (converted(batch, self.record, self.names) if self.names else batch), decoded.bad
 
 
 class Decoder:
-    """Decodes the records of any topics; one thread. Keeps what it has compiled."""
+    """Decodes the records of any topics; one thread. Keeps what it has compiled.
 
-    def __init__(self, schemas: Schemas) -> None:
-        self._schemas = schemas
+    unwrap: Debezium's envelopes become the rows in them. A delete is one line: the tombstone that
+    Debezium writes behind it is passed over.
+    """
+
+    def __init__(self, schemas: Schemas, unwrap: Literal["debezium"] | None = None) -> None:
+        self._schemas, self._unwraps = schemas, unwrap is not None
         self._compiled: dict[int, _Schema] = {}
         self._keys: dict[str, tuple[str, ...]] = {}
+        self._enveloped: dict[str, bool] = {}
 
     def decode(self, raw: RawRecords) -> Readable:
         """Decode all; raises only what the registry raises, and may then be called again."""
         bad: dict[int, str] = {}
-        groups = []
+        groups: list[DecodedRecords] = []
         ids = frame_ids(raw.values)
         is_null = np.fromiter((value is None for value in raw.values), bool, len(raw.values))
         for schema_id in np.unique(ids[~is_null]).tolist():
@@ -83,24 +101,55 @@ class Decoder:
             if schema_id < 0:
                 bad.update(dict.fromkeys(places.tolist(), UNFRAMED))
                 continue
-            values = _taken(raw.values, places)
-            batch, wrong = self._schema(schema_id).decode(values)
+            schema = self._schema(schema_id)
+            batch, wrong = schema.decode(_taken(raw.values, places))
             kept = _without(places, wrong, bad)
-            if batch is not None and len(kept):
+            if batch is None or not len(kept):
+                continue
+            if self._unwraps and schema.is_envelope:
+                groups += self._unwrapped(raw, kept, batch, bad)
+            else:
                 groups.append(_group(raw, kept, batch, Op.UPSERT, schema_id))
         if is_null.any():
             groups += self._nulls(raw, np.flatnonzero(is_null), bad)
         return Readable(tuple(groups), bad)
 
-    def _nulls(self, raw: RawRecords, nulls: Numbers, bad: dict[int, str]) -> list[DecodedRecords]:
+    def _unwrapped(
+        self, raw: RawRecords, places: Numbers, batch: pa.RecordBatch, bad: dict[int, str]
+    ) -> Iterator[DecodedRecords]:
+        """The rows of envelopes of one schema; a delete's row is its key, `before` without one."""
+        found = unwrap(batch)
+        bad.update(dict.fromkeys(places[found.odd].tolist(), NO_ROW))
+        if found.upserts.any():
+            schema_id = int(frame_ids([raw.values[places[0]]])[0])
+            rows = images(batch, "after", found.upserts)
+            yield _group(raw, places[found.upserts], rows, Op.UPSERT, schema_id)
+        if found.truncates.any():
+            yield _truncates(raw, places[found.truncates])
+        keyless = found.deletes & np.fromiter((raw.keys[i] is None for i in places), bool)
+        yield from self._deletes(raw, places[found.deletes & ~keyless], bad)
+        has_row = keyless & batch.column("before").is_valid().to_numpy(zero_copy_only=False)
+        bad.update(dict.fromkeys(places[keyless & ~has_row].tolist(), NO_KEY))
+        if has_row.any():
+            rows = images(batch, "before", has_row)
+            yield _group(raw, places[has_row], rows, Op.DELETE, NO_SCHEMA)
+
+    def _nulls(
+        self, raw: RawRecords, nulls: Numbers, bad: dict[int, str]
+    ) -> Iterator[DecodedRecords]:
         """Tombstones, whose row is their key, and truncate markers, which have no key."""
-        groups = []
         keyless = np.fromiter((raw.keys[i] is None for i in nulls), bool, len(nulls))
+        if self._unwraps and self._is_enveloped(raw.topic):
+            bad.update(dict.fromkeys(nulls[keyless].tolist(), NO_KEY))
+            return
         if keyless.any():
-            places = nulls[keyless]
-            nothing = pa.RecordBatch.from_struct_array(pa.array([{}] * len(places), pa.struct([])))
-            groups.append(_group(raw, places, nothing, Op.TRUNCATE, NO_SCHEMA))
-        places = nulls[~keyless]
+            yield _truncates(raw, nulls[keyless])
+        yield from self._deletes(raw, nulls[~keyless], bad)
+
+    def _deletes(
+        self, raw: RawRecords, places: Numbers, bad: dict[int, str]
+    ) -> Iterator[DecodedRecords]:
+        """Records that delete the row of their key."""
         ids = frame_ids([raw.keys[i] for i in places])
         for schema_id in np.unique(ids).tolist():
             chosen = places[ids == schema_id]
@@ -111,8 +160,14 @@ class Decoder:
                 batch, wrong = self._schema(schema_id).decode(keys)
             kept = _without(chosen, wrong, bad)
             if batch is not None and len(kept):
-                groups.append(_group(raw, kept, batch, Op.DELETE, NO_SCHEMA))
-        return groups
+                yield _group(raw, kept, batch, Op.DELETE, NO_SCHEMA)
+
+    def _is_enveloped(self, topic: str) -> bool:
+        """Whether a topic's values are envelopes, where the registry does not say otherwise."""
+        if topic not in self._enveloped:
+            text = self._schemas.latest(topic)
+            self._enveloped[topic] = text is None or _Schema(text).is_envelope
+        return self._enveloped[topic]
 
     def _text_keys(
         self, topic: str, keys: Sequence[bytes]
@@ -157,6 +212,11 @@ def _without(places: Numbers, wrong: dict[int, str], bad: dict[int, str]) -> Num
         return places
     bad.update({int(places[index]): reason for index, reason in wrong.items()})
     return np.delete(places, list(wrong))
+
+
+def _truncates(raw: RawRecords, places: Numbers) -> DecodedRecords:
+    nothing = pa.RecordBatch.from_struct_array(pa.array([{}] * len(places), pa.struct([])))
+    return _group(raw, places, nothing, Op.TRUNCATE, NO_SCHEMA)
 
 
 def _group(

@@ -40,16 +40,19 @@ class Lines:
 class LineFormat:
     """What is added to a row: pairs of metadata field and its name in the line.
 
-    decimals: whether those of up to 38 digits are numbers or strings.
+    decimals: whether those of up to 38 digits are numbers or strings. unwrap: the envelopes that
+    the rows were taken from, for the fingerprint.
     """
 
     fields: tuple[tuple[str, str], ...]
     decimals: Decimals = "number"
+    unwrap: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Changes with whatever changes the bytes of the same records, for the register."""
-        text = repr((_VERSION, self.fields, *([self.decimals] * (self.decimals != "number"))))
+        unusual = [told for told in (self.decimals, self.unwrap) if told not in ("number", None)]
+        text = repr((_VERSION, self.fields, *unusual))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     def encode(self, groups: Sequence[DecodedRecords]) -> Lines:
@@ -91,10 +94,13 @@ class LineFormat:
         )
 
 
-def line_format(metadata: Sequence[str], decimals: Decimals = "number") -> LineFormat:
-    """The format that the settings METADATA (`field` or `field=name`) and DECIMALS ask for."""
+def line_format(
+    metadata: Sequence[str], decimals: Decimals = "number", unwrap: str | None = None
+) -> LineFormat:
+    """The format that METADATA (`field` or `field=name`), DECIMALS and UNWRAP ask for."""
     pairs = (item.partition("=") for item in metadata)
-    return LineFormat(tuple((field, name or field) for field, _, name in pairs), decimals)
+    named = tuple((field, name or field) for field, _, name in pairs)
+    return LineFormat(named, decimals, unwrap)
 
 
 def _repeated(value: object, arrow_type: pa.DataType, group: DecodedRecords) -> pa.Array:

@@ -20,6 +20,7 @@ from rowferry.flow.stage.load_names import Place, parse_place
 from rowferry.flow.stage.load_session import LoadSession, MissingPrivilege, MissingTable
 from rowferry.flow.stage.load_statements import LoadTarget
 from rowferry.flow.stage.snowflake_location import parse_location
+from rowferry.types.connect import line_schema
 from rowferry.types.snowflake import SnowflakeType, described_type
 
 Schemas = Sequence[Mapping[str, Any]]
@@ -60,6 +61,7 @@ def target_of(settings: Settings, topic: str, schemas: Schemas) -> LoadTarget:
             where=topic,
             advice="see ROWFERRY_SUBJECT, or set ROWFERRY_LOAD_COLUMNS=variant",
         )
+    schemas = [line_schema(schema, settings.unwrap) for schema in schemas]
     key = key_of(schemas, settings.load_key, topic) if upserts else []
     columns = row_columns(schemas, key)
     added = metadata_columns(settings.metadata)

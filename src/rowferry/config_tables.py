@@ -22,7 +22,9 @@ class ColumnSettings(BaseModel):
     drop: bool = False
     rename: str | None = Field(default=None, min_length=1)
     form: str | None = Field(
-        default=None, alias="as", pattern=r"^(double|string|timestamp-millis|decimal\(\d+,\d+\))$"
+        default=None,
+        alias="as",
+        pattern=r"^(double|string|enum|timestamp-millis|decimal\(\d+,\d+\))$",
     )
     required: bool = False
     mask: Literal["hmac"] | None = None

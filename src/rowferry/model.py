@@ -23,7 +23,8 @@ class Op(StrEnum):
 class Treatment:
     """How a column is carried, where that is not as its type says.
 
-    form: `double`, `string`, `timestamp-millis`, `decimal(p,s)`; required: NULL cannot be carried.
+    form: `double`, `string`, `timestamp-millis`, `decimal(p,s)`, `enum`; required: NULL cannot be
+    carried.
     mask: digest for a keyed hash of its text, or how many characters are kept of it.
     specials: NaN and ±Infinity of a decimal stop the table, are NULL, or make the column text.
     arrays_as_text: arrays travel as PostgreSQL's text of them.
@@ -58,6 +59,7 @@ class Column:
     fields: tuple["Column", ...] = ()  # of a composite type
     comment: str | None = None
     default: str | None = None  # as SQL
+    labels: tuple[str, ...] = ()  # of an enum, in its order
     treatment: Treatment = Treatment()
 
     @property

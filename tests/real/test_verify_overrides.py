@@ -18,25 +18,25 @@ pytestmark = pytest.mark.real
 TABLE = """
 CREATE TABLE people (
     id text PRIMARY KEY, name text, mail text, iban char(24), secret text, note varchar(40),
-    price numeric(10,2), small real, paid money, total numeric, fee numeric(8,3), big bigint,
-    active boolean, seen timestamptz NOT NULL, local timestamp, host inet, tags text[],
+    price numeric(10,2), cost money, small real, paid money, total numeric, fee numeric(8,3),
+    big bigint, active boolean, seen timestamptz NOT NULL, local timestamp, host inet, tags text[],
     ratios numeric(6,2)[], doc jsonb, spare numeric(5,1), kept text,
     updated_timestamp timestamptz NOT NULL DEFAULT now()
 )
 """
 ROW = """
 INSERT INTO people VALUES
-(%s, 'Ada', 'ada@example.com', 'DE89370400440532013000', 'x', 'a note', 9.99, 0.1, 12.5,
+(%s, 'Ada', 'ada@example.com', 'DE89370400440532013000', 'x', 'a note', 9.99, 7.25, 0.1, 12.5,
  1.5, 2.125, 9007199254740993, true, '2026-11-24 15:04:05.123999+00', '1969-12-31 23:59:59.9999',
  '10.0.0.1', '{a,NULL}', '{1.50,NULL}', '{"a": [1, 2.50]}', 1.5, 'in')
 """
 ODD_ROWS = """
 INSERT INTO people VALUES
-('odd', 'Äöü😀x', 'ü@example.com', 'short', NULL, NULL, -0.01, 1e-40, -3, 1234567890.1234, 0, -1,
- false, 'infinity', '-infinity', '10.0.0.0/8', '{}', '{NaN,1}', 'null', 'NaN', 'in'),
-('empty', '', '', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '0044-03-15 BC', NULL, NULL,
- NULL, NULL, NULL, NULL, 'in'),
-('left out', '', '', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, now(), NULL, NULL,
+('odd', 'Äöü😀x', 'ü@example.com', 'short', NULL, NULL, -0.01, -7, 1e-40, -3, 1234567890.1234,
+ 0, -1, false, 'infinity', '-infinity', '10.0.0.0/8', '{}', '{NaN,1}', 'null', 'NaN', 'in'),
+('empty', '', '', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '0044-03-15 BC', NULL,
+ NULL, NULL, NULL, NULL, NULL, 'in'),
+('left out', '', '', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, now(), NULL, NULL,
  NULL, NULL, NULL, NULL, 'out')
 """
 COLUMNS = """
@@ -51,6 +51,7 @@ iban = { truncate = 23 }
 secret = { drop = true }
 note = { rename = "remark" }
 price = { as = "double" }
+cost = { as = "double" }
 small = { as = "double" }
 paid = { as = "string" }
 total = { as = "decimal(20,4)" }
@@ -69,6 +70,7 @@ CHANGES = {
     "iban": "'DE89370400440532013001'",
     "note": "'a note '",
     "price": "9.98",
+    "cost": "7.26",
     "small": "0.10000001",
     "paid": "12.51",
     "total": "1.5001",

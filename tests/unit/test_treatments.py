@@ -236,3 +236,51 @@ def test_the_first_users_consumer_reads_rows_of_its_subject() -> None:
         "price": 9.99,
         "updated_timestamp": datetime(2026, 11, 24, 15, 4, 5, 123_000, UTC),
     }
+
+
+MOODS = ("sad", "so_so")
+
+
+def mood(**changes: Any) -> Column:
+    return replace(column("name", "mood", 99_001), labels=MOODS, nullable=False, **changes)
+
+
+def test_an_enum_is_one_in_avro_where_the_settings_say_so() -> None:
+    given = settings({"name": {"as": "enum"}})
+    table = treated(replace(TABLE, columns=(mood(default="'so_so'::mood"),), key=()), given)
+    # THEN its labels are the symbols, in order, under a name of the column's own
+    schema = value_schema(table, given)
+    kind = {"name": "name", "type": "enum", "symbols": [*MOODS]}
+    field = {"name": "name", "type": {**kind, "namespace": "rowferry.public.products"}}
+    assert schema["fields"] == [{**field, "default": "so_so"}]
+    # AND what is read, sent, received and written is the label
+    wire = wire_of(table.columns[0])
+    assert select_expression(wire, "x") == "x"
+    batch = CopyReader([wire]).read(_copied([b"so_so", b"sad"]))
+    codec = AvroCodec(schema)
+    [first, _] = messages = codec.encode(batch, 1)
+    assert first[5:] == b"\x02"
+    assert bytes(encode_lines(codec.decode(messages).batch)[0]) == (
+        b'{"name":"so_so"}\n{"name":"sad"}\n'
+    )
+
+
+def test_an_enum_is_text_by_default_and_its_labels_are_no_part_of_the_table() -> None:
+    table = treated(replace(TABLE, columns=(mood(),), key=()), settings({}))
+    assert table.columns[0].labels == ()
+    assert value_schema(table, settings({}))["fields"][0]["type"] == "string"
+
+
+@pytest.mark.parametrize("label", ["so so", "1st", "süß", "", "-"])
+def test_a_label_that_avro_does_not_allow_is_told(label: str) -> None:
+    given = settings({"name": {"as": "enum"}})
+    odd = replace(mood(), labels=("sad", label))
+    with pytest.raises(ConfigError, match="no name that Avro allows") as refused:
+        treated(replace(TABLE, columns=(odd,), key=()), given)
+    assert repr(label) in refused.value.what
+
+
+def test_what_is_no_enum_does_not_become_one() -> None:
+    for name in ("name", "price"):
+        with pytest.raises(ConfigError, match="is no enum"):
+            treated(TABLE, settings({name: {"as": "enum"}}))

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 NAME_PROPERTY = "rowferry.name"  # of an Avro field or record: the name that PostgreSQL has
 KEY_PROPERTY = "rowferry.key"  # of a value schema: the key's column names, in key order
+_AVRO_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def avro_name(name: str) -> str:
@@ -15,6 +16,11 @@ def avro_name(name: str) -> str:
     plain = re.sub(r"_(?=x[0-9a-f]+(?:_|[^A-Za-z0-9_]))", "_x5f_", name)  # looks like an escape
     valid = re.sub(r"[^A-Za-z0-9_]", lambda found: f"_x{ord(found[0]):x}_", plain)
     return f"_x{ord(valid[0]):x}_{valid[1:]}" if valid[:1].isdigit() else valid
+
+
+def is_avro_name(text: str) -> bool:
+    """Whether Avro allows the text as a name, or as an enum's symbol."""
+    return _AVRO_NAME.fullmatch(text) is not None
 
 
 def original_name(named: Mapping[str, Any]) -> str:

@@ -52,6 +52,7 @@ class Wire:
     cast: the type it is selected as, "" for its own. depth: an array's declared dimensions.
     ±infinity stays the greatest and least integer of the Arrow type, whose unit is µs or ms.
     special_is_null: NaN and ±Infinity, which a decimal cannot hold, are read as NULL.
+    labels: those that a text may have, where it is an enum in Avro.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Wire:
     fields: tuple["Wire", ...] = ()
     depth: int = 0
     special_is_null: bool = False
+    labels: tuple[str, ...] = ()
 
     @property
     def as_text(self) -> bool:
@@ -202,7 +204,10 @@ def _formed(column: Column) -> Wire:
     """The column in the form that the settings want for it; they are of a type that has it."""
     name, form = column.name, column.treatment.form
     if form == "double":
-        return Wire(name, Kind.FLOAT64, pa.float64(), cast="double precision")
+        exact = "numeric::" if column.base_oid == _MONEY else ""  # money has no cast of its own
+        return Wire(name, Kind.FLOAT64, pa.float64(), cast=f"{exact}double precision")
+    if form == "enum":  # whose binary form is the label
+        return Wire(name, Kind.TEXT, pa.utf8(), labels=column.labels)
     if form == "timestamp-millis":
         zoned = column.base_oid == _TIMESTAMPTZ
         return Wire(name, Kind.TIMESTAMP, pa.timestamp("ms", "UTC" if zoned else None))
@@ -272,6 +277,9 @@ def _avro(wire: Wire, namespace: str) -> Any:
             return avro
         case Wire(kind=Kind.COMPOSITE):
             return _record(wire, namespace)
+        case Wire(labels=labels) if labels:
+            place = {"namespace": namespace} if namespace else {}
+            return named(wire.name, type="enum", **place, symbols=list(labels))
         case Wire(kind=Kind.HSTORE):
             return {"type": "map", "values": ["null", "string"]}
         case Wire(kind=Kind.NUMERIC, arrow_type=decimal) if pa.types.is_decimal(decimal):

@@ -41,7 +41,9 @@ WITH RECURSIVE t(oid) AS (
 )
 SELECT y.oid::bigint, CASE WHEN typtype = 'd' THEN typbasetype::bigint ELSE 0 END, typtypmod,
        CASE WHEN typcategory = 'A' THEN typelem::bigint ELSE 0 END, typndims::int,
-       CASE WHEN typtype = 'c' THEN typrelid::bigint ELSE 0 END
+       CASE WHEN typtype = 'c' THEN typrelid::bigint ELSE 0 END,
+       (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = y.oid
+       )::text[]
   FROM pg_type y JOIN t ON t.oid = y.oid
 """
 _KINDS = {
@@ -61,6 +63,7 @@ class _Type:
     element: int  # of an array, else 0
     dimensions: int  # of a domain over an array
     relation: int  # of a composite, else 0
+    labels: list[str] | None  # of an enum
 
 
 def split_name(text: str) -> tuple[str, str]:
@@ -163,6 +166,7 @@ def _column(row: Any, types: Mapping[int, _Type], rows: Mapping[int, list[Any]])
         fields,
         comment,
         default,
+        tuple(types[base].labels or ()),
     )
 
 

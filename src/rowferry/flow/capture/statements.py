@@ -172,7 +172,8 @@ def identity_of(tables: Sequence[Table]) -> str:
     Functions that see what is committed now, so that it can be asked before the snapshot and
     again inside it. The fingerprint is of the statement's snapshot, but for the columns' names:
     other changes that a read in an older snapshot might take for its own write new files. It goes
-    down to the fields of composite types, which change without a lock on the table.
+    down to the fields of composite types and the labels of enums, which change without a lock on
+    the table.
     """
     names = ", ".join(
         f"({at}, {literal(quoted(t.schema) + '.' + quoted(t.name))})" for at, t in enumerate(tables)
@@ -183,20 +184,24 @@ SELECT n.at, r.oid::bigint,
     (SELECT jsonb_object_agg(p.relid::oid::text, pg_relation_filenode(p.relid)::bigint)
        FROM pg_partition_tree(r.oid) p WHERE p.isleaf),
     jsonb_build_object(r.oid::text, pg_relation_filenode(r.oid)::bigint)),
-  (SELECT md5(string_agg(concat_ws(',', attnum, attname, atttypid, atttypmod, attnotnull,
-                                   pg_describe_object('pg_class'::regclass, attrelid, attnum)),
-                         ';' ORDER BY attrelid, attnum))
-     FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (
-       SELECT r.oid UNION ALL (
-         WITH RECURSIVE own(oid) AS (
-           SELECT atttypid FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0
-              AND NOT attisdropped AND atttypid >= {_FIRST_OWN_TYPE}
-           UNION SELECT n.oid FROM own JOIN pg_type y ON y.oid = own.oid CROSS JOIN LATERAL (
-             SELECT y.typbasetype UNION ALL SELECT y.typelem
-             UNION ALL SELECT atttypid FROM pg_attribute
-                        WHERE attrelid = y.typrelid AND attnum > 0 AND NOT attisdropped) n(oid)
-            WHERE n.oid >= {_FIRST_OWN_TYPE})
-         SELECT typrelid FROM own JOIN pg_type y ON y.oid = own.oid WHERE typrelid <> 0))),
+  (WITH RECURSIVE own(oid) AS (
+     SELECT atttypid FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0
+        AND NOT attisdropped AND atttypid >= {_FIRST_OWN_TYPE}
+     UNION SELECT n.oid FROM own JOIN pg_type y ON y.oid = own.oid CROSS JOIN LATERAL (
+       SELECT y.typbasetype UNION ALL SELECT y.typelem
+       UNION ALL SELECT atttypid FROM pg_attribute
+                  WHERE attrelid = y.typrelid AND attnum > 0 AND NOT attisdropped) n(oid)
+      WHERE n.oid >= {_FIRST_OWN_TYPE})
+   SELECT md5(concat(
+     (SELECT string_agg(concat_ws(',', attnum, attname, atttypid, atttypmod, attnotnull,
+                                  pg_describe_object('pg_class'::regclass, attrelid, attnum)),
+                        ';' ORDER BY attrelid, attnum)
+        FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (
+          SELECT r.oid UNION ALL
+          SELECT typrelid FROM own JOIN pg_type y ON y.oid = own.oid WHERE typrelid <> 0)),
+     (SELECT string_agg(concat_ws(',', enumtypid, enumlabel), ';'
+                        ORDER BY enumtypid, enumsortorder)
+        FROM pg_enum WHERE enumtypid IN (SELECT oid FROM own))))),
   (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid, a.attcollation), ',' ORDER BY i.at)
      FROM pg_index x, unnest(x.indkey::int2[]) WITH ORDINALITY i(num, at)
      JOIN pg_attribute a ON a.attnum = i.num

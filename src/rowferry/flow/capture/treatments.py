@@ -6,12 +6,17 @@ from rowferry.config import Settings
 from rowferry.config_tables import ColumnSettings
 from rowferry.errors import Code, ConfigError
 from rowferry.model import Column, Table, Treatment
-from rowferry.types import decimal_form
+from rowferry.types import decimal_form, is_avro_name
 
 _NUMBERS = (20, 21, 23, 26, 700, 701, 790, 1700)
 _EXACT = (20, 21, 23, 26, 790, 1700)
 _TIMES = (1114, 1184)
-_FITTING = {"double": _NUMBERS, "timestamp-millis": _TIMES}  # form → oids of types that have it
+# form → oids of types that have it; enums have labels instead
+_FITTING: dict[str, tuple[int, ...]] = {
+    "double": _NUMBERS,
+    "timestamp-millis": _TIMES,
+    "enum": (),
+}
 
 
 def treated(table: Table, settings: Settings) -> Table:
@@ -47,7 +52,8 @@ def _treated(column: Column, settings: Settings, own: ColumnSettings) -> Column:
         arrays_as_text=settings.arrays == "text",
     )
     fields = tuple(_treated(field, settings, ColumnSettings()) for field in column.fields)
-    return replace(column, treatment=treatment, fields=fields)
+    labels = column.labels if own.form == "enum" else ()  # else a new one is no change of ours
+    return replace(column, treatment=treatment, fields=fields, labels=labels)
 
 
 def _check(table: Table, column: Column) -> None:
@@ -59,11 +65,21 @@ def _check(table: Table, column: Column) -> None:
         return
     if treatment.mask is not None:
         raise _unfit(table, column.name, f"what is masked is text, not {form}")
+    if form == "enum" and column.labels:
+        _check_labels(table, column)
+        return
     fitting = _FITTING.get(form, _EXACT)
     if is_nested or column.base_oid not in fitting:
         raise _unfit(table, column.name, f"a column of type {column.pg_type} is no {form}")
     if form not in _FITTING and decimal_form(form) is None:
         raise _unfit(table, column.name, f"{form} has more digits than the 76 of a decimal")
+
+
+def _check_labels(table: Table, column: Column) -> None:
+    for label in column.labels:
+        if not is_avro_name(label):
+            what = f"{label!r}, a label of its type, is no name that Avro allows"
+            raise _unfit(table, column.name, f'{what}: as = "enum" is not for it')
 
 
 def _unfit(table: Table, column: str, what: str) -> ConfigError:

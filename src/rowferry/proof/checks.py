@@ -89,14 +89,11 @@ def check_registry(settings: Settings) -> Iterator[Finding]:
 
 
 def check_stage(settings: Settings) -> Iterator[Finding]:
-    """The stage takes a file, lists it and lets it go."""
-    is_snowflake = (settings.stage or "").startswith("@")
-    if is_snowflake and settings.snowflake_password and not settings.snowflake_authenticator:
-        yield warning(
-            "stage.login",
-            "the login is a password, which Snowflake blocks for service users since 2026-10",
-            "use a key pair (SNOWFLAKE_PRIVATE_KEY_FILE) or a programmatic access token",
-        )
+    """The stage takes a file, lists it and lets it go; who and what it is, if at Snowflake."""
+    if (settings.stage or "").startswith("@"):
+        from rowferry.proof.checks_snowflake import check_snowflake
+
+        yield from check_snowflake(settings)
     name = f"{_PROBE_FOLDER}/{uuid.uuid4().hex}.json.gz"
     handle, spooled = tempfile.mkstemp(prefix="rowferry-check-")
     try:

@@ -44,6 +44,8 @@ class Snowflake:
                     "database": DATABASE,
                     "schema": SCHEMA,
                     "stage": STAGE,
+                    "role": ROLE,
+                    "warehouse": WAREHOUSE,
                 }
             )
         )

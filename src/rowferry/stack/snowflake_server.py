@@ -30,6 +30,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from rowferry.stack.ports import HOST
+from rowferry.stack.snowflake_answers import Whereabouts, answer
 from rowferry.stack.stage_files import (
     StageFolder,
     StageStatement,
@@ -46,6 +47,7 @@ class Emulator:
     """The routes in front of fakesnow's. One process; uploads are whole or absent."""
 
     def __init__(self, configuration: dict[str, Any]) -> None:
+        self._configuration = configuration
         self._user, self._password = configuration["user"], configuration["password"]
         self._root = Path(configuration["folder"]) / "stage"
         self._half = Path(configuration["folder"]) / "uploading"
@@ -82,13 +84,16 @@ class Emulator:
     async def query(self, request: Request) -> Response:
         """Answer statements on stages here, all others by fakesnow."""
         body = await _body(request)
+        token = server.to_token(request)
+        about = self._about_itself(body["sqlText"], token)
+        if about is not None:
+            return JSONResponse({"data": about, "code": None, "message": None, "success": True})
         statement = parse_statement(body["sqlText"])
         if statement is None:
             unquoted = unquote_stage(body["sqlText"])
             if unquoted != body["sqlText"]:
                 _replace_body(request, {**body, "sqlText": unquoted})
             return await server.query_request(request)
-        token = server.to_token(request)
         if token not in server.sessions:
             return await server.query_request(request)  # which says so
         try:
@@ -100,6 +105,21 @@ class Emulator:
                 {"data": told, "code": code, "message": error.msg, "success": False}
             )
         return JSONResponse({"data": data, "code": None, "message": None, "success": True})
+
+    def _about_itself(self, text: str, token: str) -> Answer | None:
+        if token not in server.sessions:
+            return None
+        session, given = server.sessions[token], self._configuration
+        here = Whereabouts(
+            given["user"],
+            given["role"],
+            given["warehouse"],
+            session.database,
+            session.schema,
+            given["stage"],
+        )
+        found = answer(text, here)
+        return None if found is None else _rowset(found[0], found[1])
 
     async def upload(self, request: Request) -> Response:
         """Keep an uploaded file: whole, or not at all."""

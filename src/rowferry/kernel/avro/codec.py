@@ -95,10 +95,7 @@ class AvroCodec:
                 rows.append(read_whole(self._read, message, HEADER_BYTES))
             except MalformedError as odd:
                 bad[index] = odd.reason.value
-        columns = column_of(self._record, rows).flatten()
-        if not columns:
-            return Decoded(_without_columns(len(rows)), bad)
-        return Decoded(pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema), bad)
+        return Decoded(pa.RecordBatch.from_struct_array(column_of(self._record, rows)), bad)
 
 
 def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -112,10 +109,6 @@ def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             raise UnwritableError(f"the batch has no column {field.name!r}")
         columns.append(_cast(batch.column(place), field))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _without_columns(count: int) -> pa.RecordBatch:
-    return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
 
 
 def _cast(column: pa.Array, field: pa.Field) -> pa.Array:

@@ -84,16 +84,21 @@ def _read_boolean(message: bytes, position: int) -> tuple[bool, int]:
 
 
 def _read_bytes(message: bytes, position: int) -> tuple[bytes, int]:
-    length, position = read_long(message, position)
-    if not 0 <= length <= len(message) - position:
+    byte = message[position]
+    if byte < 0x80:  # noqa: PLR2004 - here for speed: most lengths are one byte
+        length, start = (byte >> 1) ^ -(byte & 1), position + 1
+    else:
+        length, start = read_long(message, position)
+    behind = start + length
+    if not start <= behind <= len(message):
         raise MalformedError(Reason.LENGTH)
-    return message[position : position + length], position + length
+    return message[start:behind], behind
 
 
 def _read_text(message: bytes, position: int) -> tuple[str, int]:
-    data, position = _read_bytes(message, position)
+    data, behind = _read_bytes(message, position)
     try:
-        return data.decode(), position
+        return data.decode(), behind
     except UnicodeDecodeError as odd:
         raise MalformedError(Reason.UTF8) from odd
 

@@ -59,6 +59,7 @@ OPTIONS = {
     "sqlstate",
     "message",
     "matching",
+    "beginning",
     "verbs",
 }
 
@@ -74,11 +75,15 @@ class Fault:
     def strikes(self, place: Place, verb: str, text: str) -> bool:
         """Whether this fault is for a request.
 
-        verbs: for storage, default PUT; matching: a part of the SQL text or of the path.
+        verbs: for storage, default PUT; matching: a part of the SQL text or of the path;
+        beginning: how it begins.
         """
         right_place = PLACE_OF.get(self.kind, Place.STORAGE) is place
         right_verb = place is not Place.STORAGE or verb in self.options.get("verbs", ("PUT",))
-        return right_place and right_verb and self.options.get("matching", "") in text
+        right_text = text.startswith(self.options.get("beginning", ""))
+        return (
+            right_place and right_verb and right_text and self.options.get("matching", "") in text
+        )
 
 
 class Faults:

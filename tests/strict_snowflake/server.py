@@ -141,6 +141,11 @@ class StrictSnowflake:
         """DATABASE.SCHEMA.TABLE of what open transactions have locked."""
         return self._tables.locked()
 
+    @property
+    def waiting_for_locks(self) -> int:
+        """How many statements wait for a lock."""
+        return self._tables.waiting
+
     def create_stage(
         self, name: str, encryption: Encryption = Encryption.FULL, *, owner: str = ROLE
     ) -> Stage:

@@ -79,6 +79,11 @@ class Tables:
         """DATABASE.SCHEMA.TABLE of what open transactions have locked."""
         return self._locks.held()
 
+    @property
+    def waiting(self) -> int:
+        """How many statements wait for a lock."""
+        return self._locks.waiting
+
     def of(self, session: Session) -> Transaction:
         """The session's place among the tables."""
         with self._lock:

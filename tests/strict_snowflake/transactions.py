@@ -1,7 +1,8 @@
 """Table locks and open transactions: who holds what, who waits, and for how long."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,7 @@ class Locks:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._holders: dict[str, Transaction] = {}
+        self._waiting = 0
         self._changed = threading.Condition()
 
     def acquire(self, table: str, asker: Transaction, abort: Callable[[Transaction], None]) -> None:
@@ -50,7 +52,7 @@ class Locks:
         """
         limit = float(asker.session.parameters.get("LOCK_TIMEOUT", DEFAULT_LOCK_TIMEOUT_SECONDS))
         waited_from = self._clock.now()
-        with self._changed:
+        with self._changed, self._counted():
             while (holder := self._holders.get(table)) not in (None, asker):
                 assert holder is not None
                 if self._clock.now() - holder.seen_at >= ABANDONED_AFTER_SECONDS:
@@ -72,10 +74,24 @@ class Locks:
         with self._changed:
             return frozenset(self._holders)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a lock."""
+        with self._changed:
+            return self._waiting
+
     def release(self, holder: Transaction) -> None:
         """Give back all that a transaction holds."""
         with self._changed:
             self._drop(holder)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     def _drop(self, holder: Transaction) -> None:
         for table in [t for t, h in self._holders.items() if h is holder]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from rowferry.cli.init_snowflake import snowflake_sql
 from rowferry.config import Mode, Settings
 
 DEFAULT_USER = "rowferry"
@@ -43,29 +44,6 @@ def kafka_acls(settings: Settings) -> str:
         f"--   transactional id rowferry.{pipeline}.* (prefix): Write, Describe",
         f"--   group {settings.group}: Read, Describe",
         "--   cluster: Create, where send is to create the topics",
-    ]
-    return "\n".join(lines)
-
-
-def snowflake_sql(settings: Settings) -> str:
-    """A stage, a role that may write there and nothing else, and a service user with a key."""
-    stage = (settings.stage or "@product_ingestion_stage").removeprefix("@").split("/")[0]
-    database = settings.snowflake_database or "<database>"
-    schema = settings.snowflake_schema or "<schema>"
-    role = settings.snowflake_role or "ROWFERRY_LOADER"
-    user = settings.snowflake_user or "ROWFERRY_SVC"
-    place = f"{database}.{schema}"
-    lines = [
-        "-- Snowflake, as the schema's owner:",
-        f"CREATE STAGE IF NOT EXISTS {place}.{stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE');",
-        f"CREATE ROLE IF NOT EXISTS {role};",
-        f"GRANT USAGE ON DATABASE {database} TO ROLE {role};",
-        f"GRANT USAGE ON SCHEMA {place} TO ROLE {role};",
-        f"GRANT READ ON STAGE {place}.{stage} TO ROLE {role};  -- READ before WRITE",
-        f"GRANT WRITE ON STAGE {place}.{stage} TO ROLE {role};",
-        f"CREATE USER IF NOT EXISTS {user} TYPE = SERVICE DEFAULT_ROLE = {role};",
-        f"ALTER USER {user} SET RSA_PUBLIC_KEY = '…';",
-        f"GRANT ROLE {role} TO USER {user};",
     ]
     return "\n".join(lines)
 

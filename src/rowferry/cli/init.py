@@ -20,31 +20,36 @@ def init(
         bool, typer.Option("--yes", help="Create the topics and the folder of a file: stage.")
     ] = False,
 ) -> None:
-    """Write a commented .env, unless there is one, and print the SQL and the grants to run.
+    """Write a commented .env and a key pair, unless they are there; print the SQL to run.
 
-    The SQL goes to stdout and names what the settings name. Nothing is created without --yes.
+    The SQL goes to stdout and names what the settings name, the new public key, too. A key pair is
+    made for a Snowflake stage without another login. Nothing else is created without --yes.
     """
     from rowferry.cli.grants import all_of
+    from rowferry.cli.init_snowflake import with_key_pair
 
-    settings = loaded.settings
-    _write_dotenv(Path.cwd() / ".env")
+    settings = with_key_pair(loaded.settings)
+    chosen = settings.snowflake_private_key_file
+    is_new = chosen != loaded.settings.snowflake_private_key_file
+    _write_dotenv(Path.cwd() / ".env", f"SNOWFLAKE_PRIVATE_KEY_FILE={chosen}" if is_new else "")
     render.line("\n\n".join(all_of(settings)))
     if yes:
         _create_topics(settings)
         _create_folder(settings)
     else:
-        render.note("Nothing was created; with --yes the topics and a file: stage's folder are.")
+        render.note("Nothing else was created; with --yes the topics and a file: stage's folder are.")
 
 
-def _write_dotenv(path: Path) -> None:
+def _write_dotenv(path: Path, line: str) -> None:
     from rowferry.cli.reference import env_example
 
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(env_example())
+            file.write(env_example() + (f"\n{line}\n" if line else ""))
     except FileExistsError:
-        render.note(".env is there already, and was left as it is.")
+        to_add = f" Add to it: {line}" if line else ""
+        render.note(f".env is there already, and was left as it is.{to_add}")
     except OSError as error:
         what = f".env cannot be written: {error.strerror}"
         raise ConfigError(Code.CONFIG, what, where=str(path.parent)) from error

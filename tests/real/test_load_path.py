@@ -1,43 +1,96 @@
 """From the source to the target: the table there equals the table here."""
 
 import os
+import signal
 import subprocess
-import sys
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
+from snowflake.connector.errors import ProgrammingError
 
+from fix_cli import Rowferry
 from fix_load import Quay
+from fix_receive import wait_until
 from fix_snowflake import MakeSnowflake, connect
 from fix_stack import Database
+from rowferry.config import Settings
+from rowferry.kafka import producer_config
+from rowferry.run.loader import run_loader
+from rowferry.sources import load_settings
+from rowferry.stop import Stop
 from strict_snowflake import StrictSnowflake
 
 pytestmark = pytest.mark.real
 
 COLUMNS = "product_id, name, category, price, updated_timestamp::text"
+TOUCHED = "updated_timestamp = clock_timestamp()"
+DEAD_CLIENT_SECONDS = 301  # after which Snowflake gives a silent client's locks to who waits
+MERGE = 'MERGE INTO "ANALYTICS"."INGEST"."PRODUCTS"'
 
 
-def once(environ: dict[str, str], fake: StrictSnowflake, folder: Path) -> None:
-    own = {"ROWFERRY_STAGE": "@product_ingestion_stage/kafka_ingestion", "ROWFERRY_LOAD": "upsert"}
-    done = subprocess.run(
-        [sys.executable, "-m", "rowferry", "run", "--once"],
-        env={**os.environ, **environ, **fake.settings, **fake.environment, **own},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+@dataclass
+class Crossing:
+    """A products table, `rowferry run --load upsert` behind it, and the target on the fake."""
+
+    database: Database
+    fake: StrictSnowflake
+    environ: dict[str, str]
+    rowferry: Rowferry
+
+    def start(self) -> subprocess.Popen[bytes]:
+        environ = {**self.environ, **self.fake.settings, **self.fake.environment}
+        flags = ("--load", "upsert", "--load-seconds", "0.2")
+        return self.rowferry.start(environ, "run", *flags)
+
+    def run_until_killed_in(self, statement: str) -> None:
+        """Run, and kill -9 the loader while Snowflake works on a statement of it."""
+        played = len(self.fake.faults.played)
+        self.fake.faults.next("query_black_hole", beginning=statement)
+        running = self.start()
+        wait_until(lambda: len(self.fake.faults.played) > played, 60, statement)
+        os.kill(child_of(running.pid, "load"), signal.SIGKILL)
+        # all others stop in order, and the exit code tells of it
+        assert running.wait(40) == 128 + signal.SIGKILL, self.rowferry.log_of(running)
+        self.fake.clock.advance(seconds=DEAD_CLIENT_SECONDS)
+
+    def settings(self) -> Settings:
+        environ = {**self.environ, **self.fake.settings, "ROWFERRY_LOAD": "upsert"}
+        return load_settings(environ=environ, folder=self.rowferry.folder).settings
+
+    def delete(self, *keys: str) -> None:
+        """Rows go here, and as tombstones there: incremental reading does not see deletes."""
+        self.database.execute("DELETE FROM products WHERE product_id = ANY(%s)", ([*keys],))
+        settings = self.settings()
+        topic = settings.topic_of("public.products")
+        own = {"partitioner": "murmur2_random"}  # as the sender's
+        producer = Producer(producer_config(settings, own))
+        for key in keys:
+            producer.produce(topic, None, key.encode())
+        assert producer.flush(30) == 0
+
+    def source(self) -> list[tuple[Any, ...]]:
+        rows = self.database.query(
+            f'SELECT {COLUMNS} FROM products ORDER BY product_id COLLATE "C"'
+        )
+        return [(*row[:4], row[4].rstrip("0")) for row in rows]
+
+    def target(self) -> list[tuple[Any, ...]]:
+        with connect(self.fake) as connection, connection.cursor() as cursor:
+            try:
+                rows = cursor.execute(f"SELECT {COLUMNS} FROM products ORDER BY 1").fetchall()
+            except ProgrammingError:  # it is not there yet
+                return []
+        return [(*row[:4], row[4].rstrip("0")) for row in rows]
 
 
-def test_run_with_load_upsert_makes_the_target_equal_to_the_source(
-    database: Database, stack_environ: Any, make_snowflake: MakeSnowflake, tmp_path: Path
-) -> None:
-    # GIVEN the products table, some rows of it
-    fake = make_snowflake()
+@pytest.fixture
+def crossing(
+    database: Database, stack_environ: Any, make_snowflake: MakeSnowflake, rowferry: Rowferry
+) -> Crossing:
     database.execute(
         "CREATE TABLE products (product_id text PRIMARY KEY, name text, category text, "
         "price numeric(10,2), updated_timestamp timestamp DEFAULT clock_timestamp())"
@@ -46,22 +99,48 @@ def test_run_with_load_upsert_makes_the_target_equal_to_the_source(
         "INSERT INTO products "
         "SELECT 'P' || n, 'Näme ' || n, 'c', n / 4.0 FROM generate_series(1, 30) n"
     )
-    environ = stack_environ(tables="public.products")
-    once(environ, fake, tmp_path)
-    # WHEN rows are updated and added, and all is carried again
-    database.execute(
-        "UPDATE products SET price = price + 1, updated_timestamp = clock_timestamp() "
-        "WHERE product_id LIKE 'P1%'"
+    stage = "@product_ingestion_stage/kafka_ingestion"
+    environ = stack_environ(tables="public.products", stage=stage)
+    return Crossing(database, make_snowflake(), environ, rowferry)
+
+
+def test_the_table_there_equals_the_table_here_whatever_kills_the_loader(
+    crossing: Crossing,
+) -> None:
+    # GIVEN a loader that is killed while rows are copied, others while they are merged
+    crossing.run_until_killed_in("COPY INTO")
+    assert crossing.target() == []
+    crossing.database.execute(
+        f"UPDATE products SET price = price + 1, {TOUCHED} WHERE product_id LIKE 'P1%'"
     )
-    database.execute("INSERT INTO products VALUES ('neu', NULL, NULL, NULL)")
-    once(environ, fake, tmp_path)
+    crossing.database.execute("INSERT INTO products VALUES ('neu', NULL, NULL, NULL)")
+    crossing.run_until_killed_in(MERGE)
+    # WHEN rows are deleted, one of them comes again, and all of it is carried
+    crossing.delete("P2", "P11", "P30")
+    running = crossing.start()
+    wait_until(lambda: crossing.target() == crossing.source(), 60, "the target to be equal")
+    crossing.database.execute("INSERT INTO products VALUES ('P11', 'again', 'c', 0.25)")
+    wait_until(lambda: crossing.target() == crossing.source(), 30, "a row that came again")
     # THEN the target equals the source
-    with connect(fake) as connection, connection.cursor() as cursor:
-        loaded = cursor.execute(f"SELECT {COLUMNS} FROM products ORDER BY 1").fetchall()
-    source = database.query(f'SELECT {COLUMNS} FROM products ORDER BY product_id COLLATE "C"')
-    assert [(*row[:4], row[4].rstrip("0")) for row in loaded] == [
-        (*row[:4], row[4].rstrip("0")) for row in source
+    assert crossing.rowferry.stop(running) == 0, crossing.rowferry.log_of(running)
+    assert len(crossing.target()) == 29
+    # AND load loads nothing twice, also where Snowflake's own memory of files is gone
+    for _ in range(2):
+        loaded = run_loader(crossing.settings(), Stop(), once=True)
+        assert (loaded.files, loaded.rows) == (0, 0)
+        crossing.fake.clock.advance(days=65)
+    assert crossing.target() == crossing.source()
+
+
+def child_of(pid: int, command: str) -> int:
+    """The process id of a child that runs a command of ours."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    [found] = [
+        child
+        for child in children
+        if command.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
     ]
+    return int(found)
 
 
 def test_each_type_arrives_in_its_column(quay: Quay) -> None:

@@ -135,7 +135,9 @@ class Settings(BaseModel):
     mask_key_file: str | None = setting(None, "File with the key of masked columns, mode 600")
 
     # --- Capture
-    poll_seconds: float = setting(0.1, "Time between polls", unit="s", ge=0.01, le=3600)
+    poll_seconds: float = setting(
+        0.1, "Time between polls; down to half of it after rows", unit="s", ge=0.01, le=3600
+    )
     full_every_seconds: float = setting(3600, "Time between full scans", unit="s", ge=1)
     epsilon_seconds: float = setting(5.0, "Allowance for descheduled backends", unit="s", ge=0)
     clock_skew_seconds: float = setting(

@@ -17,6 +17,7 @@ from rowferry.model import Slice
 from rowferry.run.patience import first_reach
 from rowferry.run.retry import Retry
 from rowferry.run.sender_parts import Observer, Parts, Unobserved, assemble, of_database
+from rowferry.run.sender_summary import Summary
 from rowferry.stop import Stop
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class Sender:
         self._tables = list(settings.tables)
         self._capture = parts.capture(settings)
         self._table: str | None = None  # the one at work
-        self._publish_seconds = 0.0  # in the last tick
+        self._summary = Summary()
         self._left_behind: NeedsPerson | None = None
         self._looked = False
 
@@ -77,6 +78,7 @@ class Sender:
                     self._leave_behind(error)
         finally:
             self._capture.close()
+            self._summary.tell()
         if self._left_behind is not None:
             raise self._left_behind
 
@@ -107,13 +109,11 @@ class Sender:
             log.debug("poll.done", seconds=seconds, settled=is_settled)
             if once and is_settled:
                 return True
-            # while we published, the database was left alone
-            self._stop.wait(self._capture.pause_seconds - self._publish_seconds)
+            self._stop.wait(self._capture.pause_seconds)
         return False
 
     def _tick(self) -> None:
         """Carry what is new, slice by slice."""
-        self._publish_seconds = 0.0
         with closing(self._capture.tick()) as slices:
             for piece in slices:
                 self._carry_slice(piece)
@@ -136,17 +136,8 @@ class Sender:
         self._table = None
 
     def _note_sent(self, piece: Slice, seconds: float) -> None:
-        self._publish_seconds += seconds
         self._observer.committed(piece, seconds)
-        rows = piece.rows.batch.num_rows
-        if rows:
-            log.info(
-                "batch.sent",
-                table=self._table,
-                rows=rows,
-                bytes=piece.rows.batch.nbytes,
-                seconds=round(seconds, 4),
-            )
+        self._summary.sent(piece.rows, seconds)
 
     def _leave_behind(self, error: NeedsPerson) -> None:
         """Go on without the table whose trouble it is; raise where that is not the trouble."""

@@ -18,7 +18,7 @@ class PollingCapture(Capture, Protocol):
 
     @property
     def pause_seconds(self) -> float:
-        """How long after the last tick."""
+        """How long until the next tick is due."""
 
     @property
     def is_settled(self) -> bool:

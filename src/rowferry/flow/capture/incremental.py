@@ -24,6 +24,8 @@ from rowferry.flow.capture.window import Ring, Seen, Snapshot
 from rowferry.model import Slice, Table
 
 BUSY_SHARE = 5  # a tick takes a fifth of the time at most, unless work is waiting
+CPU_SHARE = 0.023  # polls may come sooner as long as this much of a core is enough for all we do
+SOONEST = 0.5  # of POLL_SECONDS, after a poll that found rows
 GONE_SECONDS = 5.0  # how long a table may be away, as while it is swapped by renames
 LOAD_SECONDS = 1.0  # how long a tick may go on loading before tables are polled again
 LOCKED_SECONDS = 5.0  # how long a table is left alone after its lock was not to be had
@@ -32,7 +34,7 @@ LOCKED_SECONDS = 5.0  # how long a table is left alone after its lock was not to
 class IncrementalCapture:
     """Implements contract.Capture for tables in modes incremental and full.
 
-    After each tick, pause_seconds says how long the server would like to be left alone, and
+    After each tick, pause_seconds says when the next one is due, and
     is_settled whether all that was committed before the tick has been given out. A tick without
     slices on an unsettled capture is no end: `--once` goes on until it is settled.
     """
@@ -45,12 +47,14 @@ class IncrementalCapture:
         connect: Connect,
         once: bool = False,
         reader: Reader = in_a_thread,
+        cpu: Callable[[], float] = time.process_time,
     ) -> None:
         self.pause_seconds = 0.0
         self.is_settled = False
         self._settings, self._clock, self._connect = settings, clock, connect
         self._once, self._began, self._outside = once, 0.0, 0.0
-        self._reader = reader
+        self._reader, self._cpu = reader, cpu
+        self._cpu_began, self._found = 0.0, False
         self._source: Source | None = None
         self._feeds: dict[str, Feed | FullFeed] = {}
         self._estimates: Mapping[str, int] = {}
@@ -74,7 +78,8 @@ class IncrementalCapture:
     def tick(self) -> Generator[Slice, None, None]:
         """See contract.Capture."""
         source = self._opened()
-        self._began, self._outside = self._clock(), 0.0
+        self._began, self._outside, self._found = self._clock(), 0.0, False
+        self._cpu_began = self._cpu()
         is_waiting = any(feed.is_waiting for feed in self._feeds.values())
         known, self._settled = self._settled, None  # only a tick that ends well restores it
         glance = source.glance(None if is_waiting else known)
@@ -150,14 +155,18 @@ class IncrementalCapture:
         """Pass slices on; what the consumer does with them is no load on the server."""
         for one in slices:
             given = self._clock()
+            self._found = self._found or one.rows.batch.num_rows > 0
             yield one
             self._outside += self._clock() - given
 
     def _rest(self, *, is_settled: bool) -> None:
-        took = self._clock() - self._began - self._outside
-        is_waiting = any(feed.is_waiting for feed in self._feeds.values())
-        pause = max(self._settings.poll_seconds - took, (BUSY_SHARE - 1) * took)
-        self.pause_seconds = 0.0 if is_waiting else pause
+        elapsed = self._clock() - self._began
+        busy = elapsed - self._outside  # while slices were published, the server was left alone
+        period = self._settings.poll_seconds
+        if self._found:
+            period *= min(1.0, max(SOONEST, (self._cpu() - self._cpu_began) / CPU_SHARE / period))
+        pause = max(period - elapsed, (BUSY_SHARE - 1) * busy - self._outside, 0.0)
+        self.pause_seconds = 0.0 if any(f.is_waiting for f in self._feeds.values()) else pause
         self.is_settled = is_settled
 
     def _opened(self) -> Source:

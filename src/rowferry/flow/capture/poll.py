@@ -65,6 +65,7 @@ class _Known:
     fingerprint: str
     oid: int
     statements: Statements
+    identity: str
 
 
 class PostgresSource:
@@ -86,7 +87,7 @@ class PostgresSource:
     def glance(self, settled: Snapshot | None) -> Glance | None:
         """See source.Source."""
         before = _microseconds()
-        text, t = self._session.row(_PROBE)
+        [(text, t)] = self._session.again(_PROBE)
         self._clock, went_back = self._clock.read(t, before, _microseconds())
         if settled is not None and not went_back and Snapshot.parse(text) == settled:
             return None
@@ -154,20 +155,20 @@ class PostgresSource:
         """Who is open. Locks first: a transaction is in them, or was prepared before they were."""
         live: set[str] = set()
         prepared: dict[int, str | None] = {}
-        for vxid, xid, owner in self._session.rows(_LIVE):
+        for vxid, xid, owner in self._session.again(_LIVE):
             if vxid is not None:
                 live.add(vxid)
             else:
                 prepared[xid] = owner
         if self._prepares:
-            listed = {row[0] for row in self._session.rows(_PREPARED)}
+            listed = {row[0] for row in self._session.again(_PREPARED)}
             prepared = {xid: prepared.get(xid) for xid in listed}
         return Sample(t, frozenset(live), prepared)
 
     def _identities(self) -> tuple[list[Any], frozenset[str]]:
         """A row a table, and the tables of which a lock keeps even the list of partitions."""
         try:
-            return self._session.rows(self._identity), frozenset()
+            return self._session.again(self._identity), frozenset()
         except LockNotAvailable:
             rows: list[Any] = []
             locked: set[str] = set()
@@ -195,7 +196,7 @@ class PostgresSource:
         known = self._known[query.table.qualified]
         if query.table.qualified in self._recognised:
             return  # our lock keeps it so until the moment ends
-        rows = self._session.rows(statements.identity_of([query.table]))
+        rows = self._session.again(known.identity)
         if not rows:
             raise TableChanged
         _, oid, leaves, columns, key = rows[0]
@@ -222,7 +223,7 @@ class PostgresSource:
         own = self._settings.of(table.qualified)
         condition = own.filter or self._settings.filter
         built = Statements(table, condition, self._settings.timestamp_zone)
-        return _Known(table, fingerprint, table.oid, built)
+        return _Known(table, fingerprint, table.oid, built, statements.identity_of([table]))
 
 
 class _Rows:

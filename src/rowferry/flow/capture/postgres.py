@@ -50,6 +50,7 @@ class Session:
         self.where = where
         self._connection = connection
         self._cursor = connection.cursor()
+        self._prepared: dict[str, str] = {}
         self.version = connection.server_version
 
     def rows(self, statement: str, parameters: Sequence[Any] | None = None) -> list[Any]:
@@ -61,6 +62,15 @@ class Session:
     def row(self, statement: str, parameters: Sequence[Any] | None = None) -> Any:
         """Run, and fetch the only row."""
         return self.rows(statement, parameters)[0]
+
+    def again(self, statement: str) -> list[Any]:
+        """As rows(), for what is asked again and again: the server parses and plans it once."""
+        name = self._prepared.get(statement)
+        if name is None:
+            name = f"rowferry_{len(self._prepared)}"
+            self.run(f"PREPARE {name} AS {statement}")
+            self._prepared[statement] = name
+        return self.rows(f"EXECUTE {name}")
 
     def run(self, statement: str) -> None:
         """Run something that returns nothing."""

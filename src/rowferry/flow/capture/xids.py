@@ -13,6 +13,7 @@ Bools = NDArray[np.bool_]
 
 BLOCK_BITS = 16  # a block is at most 8 KB on the wire, a run of xids a few bytes
 _LOW = (1 << BLOCK_BITS) - 1
+_FEW = 256  # ids that are quicker one by one
 
 
 class Block:
@@ -38,7 +39,11 @@ class XidSet:
     @classmethod
     def of(cls, xids: Iterable[int] | Int64s) -> "XidSet":
         """A set of these ids."""
-        values = np.unique(np.asarray(xids if isinstance(xids, np.ndarray) else list(xids), "i8"))
+        if not isinstance(xids, np.ndarray):
+            xids = np.fromiter(xids, np.int64)
+        if len(xids) <= _FEW:
+            return cls._of_few(xids)
+        values = np.unique(xids)
         blocks: dict[int, Block] = {}
         numbers = values >> BLOCK_BITS
         starts = np.flatnonzero(np.diff(numbers, prepend=-1))
@@ -46,6 +51,13 @@ class XidSet:
             low = BitMap((values[start:end] & _LOW).astype(np.uint32))
             blocks[int(numbers[start])] = Block(_packed(low))
         return cls(blocks)
+
+    @classmethod
+    def _of_few(cls, xids: Int64s) -> "XidSet":
+        low: dict[int, list[int]] = {}
+        for xid in xids.tolist():
+            low.setdefault(xid >> BLOCK_BITS, []).append(xid & _LOW)
+        return cls({number: Block(_packed(BitMap(ids))) for number, ids in low.items()})
 
     @classmethod
     def from_blocks(cls, blocks: Mapping[int, bytes]) -> "XidSet":
@@ -121,6 +133,8 @@ class XidSet:
         """Which of the ids are in the set."""
         if not self._blocks:
             return np.zeros(len(xids), np.bool_)
+        if len(xids) <= _FEW:
+            return np.fromiter((xid in self for xid in xids.tolist()), np.bool_, len(xids))
         unique, inverse = np.unique(xids, return_inverse=True)
         found = np.fromiter((xid in self for xid in unique.tolist()), np.bool_, len(unique))
         return np.asarray(found[inverse], np.bool_)

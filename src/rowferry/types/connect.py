@@ -19,6 +19,7 @@ _LOGICAL: Final = {
     ("long", "io.debezium.time.Timestamp"): "local-timestamp-millis",
     ("long", "io.debezium.time.MicroTimestamp"): "local-timestamp-micros",
     ("long", "io.debezium.time.NanoTimestamp"): "local-timestamp-nanos",
+    ("string", "io.debezium.data.Json"): "json",
 }
 _NAMED: Final = ("record", "error", "enum", "fixed")
 _PRIMITIVES: Final = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")

@@ -1,5 +1,7 @@
 """Text and bytes as JSON strings."""
 
+import binascii
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,9 +16,8 @@ _ESCAPES = {b"\\": b"\\\\", b'"': b'\\"', b"\b": b"\\b", b"\f": b"\\f"} | {
     b"\t": b"\\t",
 }
 _FIRST_PLAIN = 0x20
-_LETTERS = np.frombuffer(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8
-)
+_GROUP, _LETTERS = 3, 4  # octets of base64, and the letters for them
+_FILLINGS = pa.array([b"", b"\0", b"\0\0"], pa.binary())
 
 
 def quoted(values: pa.Array) -> list[Piece]:
@@ -55,34 +56,31 @@ def _to_escape(octets: pa.Array) -> list[bytes]:
 
 
 def base64_of(values: pa.Array) -> list[Piece]:
-    """Bytes in base64 with padding (RFC 4648, section 4)."""
+    """Bytes in base64 with padding (RFC 4648, section 4).
+
+    Values of whole groups follow each other in base64 as they do in bytes: so all are filled up
+    with zeros to whole groups, encoded at once, and what stands for the zeros is overwritten.
+    """
     octets = _octets_of(values)
-    _, offsets, buffer = octets.buffers()
-    bounds = np.frombuffer(offsets, np.int32, len(octets) + 1, 4 * octets.offset).astype(np.int64)
-    lengths = np.diff(bounds)
-    groups = (lengths + 2) // 3
-    first = np.cumsum(groups) - groups  # each row's first group
-    rows = np.repeat(np.arange(len(lengths)), groups)
-    place = 3 * (np.arange(len(rows)) - first[rows])
-    left = lengths[rows] - place  # octets from here to the row's end
-    source = np.frombuffer((buffer.to_pybytes() if buffer else b"") + b"\0\0", np.uint8)
-    letters = _letters(source, bounds[:-1][rows] + place, left)
-    ends = np.concatenate([np.zeros(1, np.int64), 4 * np.cumsum(groups)]).astype(np.int32)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(letters)]
+    lengths = np.diff(_bounds_of(octets)).astype(np.int64)
+    missing = -lengths % _GROUP
+    is_filled = bool(missing.any())
+    if is_filled:
+        filling = _FILLINGS.take(pa.array(missing))
+        octets = pc.binary_join_element_wise(octets, filling, pa.scalar(b"", pa.binary()))
+    bounds = _bounds_of(octets)
+    buffer = octets.buffers()[2]
+    used = memoryview(buffer or b"")[bounds[0] : bounds[-1]]
+    letters = np.frombuffer(binascii.b2a_base64(used, newline=False), np.uint8)
+    ends = (bounds - bounds[0]) // _GROUP * _LETTERS
+    if is_filled:
+        letters = letters.copy()
+        letters[ends[1:][missing >= 1] - 1] = ord("=")
+        letters[ends[1:][missing == _GROUP - 1] - 2] = ord("=")
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(letters)]
     return [b'"', pa.Array.from_buffers(pa.binary(), len(lengths), buffers), b'"']
 
 
-def _letters(
-    source: npt.NDArray[np.uint8], at: npt.NDArray[np.int64], left: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint8]:
-    """Four letters for the up to three octets at each place."""
-    one = source[at].astype(np.uint32)
-    two = np.where(left > 1, source[at + 1], 0).astype(np.uint32)
-    three = np.where(left > 2, source[at + 2], 0).astype(np.uint32)  # noqa: PLR2004
-    bits = one << 16 | two << 8 | three
-    letters = np.empty((len(at), 4), np.uint8)
-    for column, shift in enumerate((18, 12, 6, 0)):
-        letters[:, column] = _LETTERS[(bits >> shift) & 63]
-    letters[left < 3, 3] = ord("=")  # noqa: PLR2004
-    letters[left < 2, 2] = ord("=")  # noqa: PLR2004
-    return letters
+def _bounds_of(octets: pa.Array) -> npt.NDArray[np.int64]:
+    bounds = np.frombuffer(octets.buffers()[1], np.int32, len(octets) + 1, 4 * octets.offset)
+    return bounds.astype(np.int64)

@@ -109,6 +109,11 @@ class Lane:
         return self._batch.has_records
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing of it is under way."""
+        return not (self._backlog or self.has_open or self.closed or self.flying)
+
+    @property
     def spooled_bytes(self) -> int:
         """What its files take on disk and in memory."""
         flying = sum(f.task.size for f in self.flying if f.task is not None)

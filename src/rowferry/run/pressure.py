@@ -7,9 +7,10 @@ from rowferry.model import RawRecords
 from rowferry.run.lane import Lane
 
 _CHUNK_RECORDS = 20_000
-_CHUNK_BYTES = 16_000_000
+_CHUNK_BYTES = 8_000_000
 _FILES_A_CHUNK = 64  # so that a small MAX_RECORDS does not make thousands of files at once
 _MOST_PENDING, _FEW_PENDING = 32, 8  # files of a partition between closed and committed
+_IDLE_SECONDS = 0.19  # a signal waits for the end of a poll
 _ROOM = 0.75  # of the spool, before what was paused goes on
 
 
@@ -23,6 +24,13 @@ class Pressure:
         self._is_full = False
         # consume() waits for as many records as were asked for, so its timeout is latency
         self.poll_seconds = 0.05 if settings.delivery is Delivery.STREAMING else 0.15
+
+    def wait(self, lanes: Sequence[Lane], now: float, *, busy: bool) -> tuple[int, float]:
+        """How many records to wait for, and how long: while nothing is under way for the first."""
+        if not busy and all(lane.is_idle for lane in lanes):
+            return 1, _IDLE_SECONDS
+        due = [at for lane in lanes if (at := lane.due_at()) is not None]
+        return self.most, max(0.001, min([self.poll_seconds, *(at - now for at in due)]))
 
     @property
     def most(self) -> int:

@@ -79,7 +79,9 @@ class Receiver:
     def _turn(self) -> None:
         """One turn of the loop."""
         now = time.monotonic()
-        polled = self._membership.poll(self._pressure.most, self._wait_seconds(now))
+        lanes = [*self._lanes.values()]
+        most, seconds = self._pressure.wait(lanes, now, busy=bool(self._arriving))
+        polled = self._membership.poll(most, seconds)
         failpoint("receive.poll")
         self._take_up(polled.arrived, now)
         for fetched in polled.fetched:
@@ -202,11 +204,6 @@ class Receiver:
         fullest = self._pressure.to_close([*self._lanes.values()])
         if fullest is not None:
             fullest.end(Reason.SPOOL)
-
-    def _wait_seconds(self, now: float) -> float:
-        due = [at for lane in self._lanes.values() if (at := lane.due_at()) is not None]
-        longest = self._pressure.poll_seconds
-        return max(0.001, min([longest, *(at - now for at in due)]))
 
     def _regulate(self) -> None:
         """Pause what would outgrow its bounds, resume what has room again."""

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from rowferry.errors import RetryBudgetSpent
 from rowferry.stop import Stop
 
 _LOOK_SECONDS = 0.5
+_LEAVING = b"\0"  # no signal's number
 
 log = structlog.get_logger()
 
@@ -46,6 +48,8 @@ class Watchdog:
         at: TracebackType | None,
     ) -> None:
         self._left.set()
+        with suppress(BlockingIOError):  # full of what it has yet to hear
+            self._written.send(_LEAVING)
         if self._before is not None:
             signal.set_wakeup_fd(self._before)
         self._thread.join()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from fix_receive import Ferry
+from fix_receive import Ferry, wait_until
+from fix_snowflake import connect
 from fix_stack import SnowflakeServer
 from rowferry.flow.stage.snowflake import SnowflakeStage
 from strict_snowflake import StrictSnowflake
@@ -44,6 +45,38 @@ def test_the_emulator_gets_each_record_once(ferry: Ferry, fakesnow: SnowflakeSer
 
     # THEN
     assert fetch_files(ferry, **fields).items() >= before.items()
+    ferry.check()
+
+
+def test_receive_loads_too_where_it_is_set_and_ends_with_its_loader(
+    ferry: Ferry, strict_snowflake: StrictSnowflake
+) -> None:
+    # GIVEN a receiver with LOAD set
+    place = {name.lower(): value for name, value in strict_snowflake.settings.items()}
+    own = {"load_table": "products", "load_seconds": 0.2, "log_format": "json"}
+    fields: dict[str, Any] = {**place, **own, "stage": "@product_ingestion_stage/ferry"}
+    ferry.create(partitions=2)
+    ferry.produce(range(100), partitions=2)
+    count = "SELECT count(*), count(DISTINCT product_id) FROM products"
+
+    def loaded() -> list[tuple[Any, ...]]:
+        with connect(strict_snowflake) as connection, connection.cursor() as cursor:
+            return [tuple(row) for row in cursor.execute(count).fetchall()]
+
+    # WHEN it runs once THEN what was in the topic is staged, then loaded
+    once = ferry.start("--once", "--load", "append", **fields)
+    assert once.wait(60) == 0, ferry.log()
+    assert loaded() == [(100, 100)]
+
+    # WHEN it runs on THEN what comes is, too; the loader's end ends it, and is told
+    running = ferry.start(load="append", **fields)
+    ferry.produce(range(100, 150), partitions=2)
+    wait_until(lambda: loaded() == [(150, 150)])
+    strict_snowflake.faults.next("query_failed", code="003001", matching="COPY INTO")
+    ferry.produce(range(150, 200), partitions=2)
+    assert running.wait(40) == 3, ferry.log()
+    assert "E_SF_AUTH" in ferry.log()
+    fetch_files(ferry, **fields)
     ferry.check()
 
 

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import is_
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -95,7 +97,7 @@ class Decoder:
         bad: dict[int, str] = {}
         groups: list[DecodedRecords] = []
         ids = frame_ids(raw.values)
-        is_null = np.fromiter((value is None for value in raw.values), bool, len(raw.values))
+        is_null = np.fromiter(map(is_, raw.values, repeat(None)), bool, len(raw.values))
         for schema_id in np.unique(ids[~is_null]).tolist():
             places = np.flatnonzero((ids == schema_id) & ~is_null)
             if schema_id < 0:

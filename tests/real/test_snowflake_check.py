@@ -1,6 +1,8 @@
 """`check` names what is wrong with a Snowflake stage, user and role, on the strict fake."""
 
 import json
+import re
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from fix_snowflake import MakeSnowflake
 from fix_stack import SnowflakeServer
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied
+from rowferry.flow.stage.snowflake_login import log_in
 from rowferry.proof.checks import Finding, Level, check_stage
 from strict_snowflake import Cloud, Encryption, StrictSnowflake, UserType
 from strict_snowflake.credentials import give_key_pair
@@ -119,3 +122,29 @@ def test_the_emulator_answers_what_check_asks(fakesnow: SnowflakeServer, tmp_pat
         "stage.cloud": "ok",
         "stage": "ok",
     }
+
+
+def test_what_init_makes_and_prints_is_all_that_a_new_user_needs(
+    make_snowflake: MakeSnowflake, rowferry: Rowferry
+) -> None:
+    # GIVEN a user without any login, and no stage
+    fake = make_snowflake(cloud=Cloud.S3, encryption=Encryption.SSE)
+    owner = settings_of(fake.settings, rowferry.folder / "spool")
+    environ = {n: v for n, v in fake.settings.items() if n != "SNOWFLAKE_PASSWORD"}
+    environ |= {"ROWFERRY_STAGE": "@made_by_init/ferry", "ROWFERRY_SPOOL_DIR": "spool"}
+    # WHEN init's SQL is run: the key by the fake's own rules, the stage's as its owner
+    made = rowferry.run(environ, "init")
+    assert made.code == 0, made.stderr
+    [fake.user.rsa_public_key] = re.findall(r"SET RSA_PUBLIC_KEY = '([^']+)'", made.stdout)
+    with closing(log_in(owner)) as session, session.cursor() as cursor:
+        for statement in re.findall(
+            r"^(?:CREATE STAGE|GRANT \w+ ON STAGE)[^;]*", made.stdout, re.MULTILINE
+        ):
+            cursor.execute(statement)
+    fake.user.type, fake.user.password = UserType.SERVICE, None
+    # THEN check finds all well, with the settings that init has written
+    ended = rowferry.run({**environ, **fake.environment}, "check", "--json")
+    found = {f["name"]: f["level"] for f in json.loads(ended.stdout)["findings"]}
+    of_snowflake = {n: v for n, v in found.items() if n.startswith(("snowflake.", "stage"))}
+    assert set(of_snowflake.values()) == {"ok"}, ended.stdout
+    assert fake.logins[-1].authenticator == "SNOWFLAKE_JWT"

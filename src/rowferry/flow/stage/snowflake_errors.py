@@ -76,7 +76,7 @@ def ends_session(error: Exception) -> bool:
 def translate(error: Exception, location: Location) -> RowferryError:
     """What the error means; to be raised `from` None, as the original's text is no one's to see."""
     code = code_of(error)
-    what = f"Snowflake answers {code}: {_safe_text(error)}"
+    what = f"Snowflake answers {code}: {safe_text(error)}"
     where = f"@{location.place}"
     if code in _MISSING:
         return gone(location, what)
@@ -116,7 +116,8 @@ def _is_of_tls(error: Exception) -> bool:
     return type(error).__name__ == "NonRetryableTlsError" or "certificate verif" in text
 
 
-def _safe_text(error: Exception) -> str:
+def safe_text(error: Exception) -> str:
+    """The first line of what was answered, without addresses, tokens and most of its length."""
     text = str(getattr(error, "msg", None) or type(error).__name__)
     first = next((line for line in text.splitlines() if line.strip()), "")
     cut = _LONG_WORD.sub("…", _URL.sub("<address>", first))

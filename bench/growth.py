@@ -6,7 +6,7 @@ from bench.measure import Figures, account
 from bench.receive import filled
 from bench.receive import rowferry as receive
 from bench.send import rowferry as send
-from bench.stand import ROWFERRY, Stand, TopicCounter, stand
+from bench.stand import ROWFERRY, Stand, TopicCounter, await_records, stand
 
 SIZES = (100_000, 1_000_000, 10_000_000)
 SMALL_POLL = 10_000
@@ -38,8 +38,7 @@ def polls(here: Stand, rows: int) -> Figures:
     counter = TopicCounter(here, topic)
     settings = {"ROWFERRY_TABLES": "public.products", "ROWFERRY_TOPIC": topic}
     process = here.start(*ROWFERRY, "send", ROWFERRY_PIPELINE=topic, **settings)
-    while counter() < rows:
-        time.sleep(0.2)
+    await_records(counter, process, rows)
     time.sleep(8)  # the windows behind the load narrow
     before, began = account(process.pid), time.monotonic()
     connection = here.connect()

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from bench.measure import Figures, account
 from bench.peers.connect import Worker, debezium
-from bench.stand import PARTITIONS, ROWFERRY, Stand, TopicCounter, stand
+from bench.stand import PARTITIONS, ROWFERRY, Stand, TopicCounter, await_records, stand
 
 CHANGES_A_SECOND = 200
 WARM_SECONDS, IDLE_SECONDS, SECONDS = 8.0, 10.0, 30.0
@@ -43,7 +43,10 @@ def rowferry(here: Stand, rows: int) -> dict[str, Figures]:
     }
     send = here.start(*ROWFERRY, "send", **settings)
     receive = here.start(*ROWFERRY, "receive", **settings)
-    _await_records(here, topic, rows)
+    counter = TopicCounter(here, topic)
+    await_records(counter, send, rows)
+    counter.close()
+    time.sleep(WARM_SECONDS)
     traffic = Traffic(here, topic, "R", (send.pid, receive.pid))
     traffic.run()
     visible = _file_times(stage, traffic.commits)
@@ -71,14 +74,6 @@ def connector(here: Stand, mark: str, more: Mapping[str, str]) -> Figures:
     here.end(worker.process)
     here.drop_topic(topic)
     return {**_percentiles(traffic.commits, traffic.arrivals), **traffic.cpu[0]}
-
-
-def _await_records(here: Stand, topic: str, rows: int) -> None:
-    counter = TopicCounter(here, topic)
-    while counter() < rows:
-        time.sleep(0.2)
-    counter.close()
-    time.sleep(WARM_SECONDS)
 
 
 def _first_change(here: Stand, topic: str) -> None:

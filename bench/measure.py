@@ -58,22 +58,20 @@ def measure(
     seconds: float = 300,
     beside: Sequence[subprocess.Popen[bytes]] = (),
 ) -> Figures:
-    """Watch a process from its first visible row to the last of `rows`.
+    """Watch a process from just before its first visible row to the last of `rows`.
 
     done: how many rows are visible now; beside: processes whose work is counted, too. Raises
     RuntimeError when the process ends too early.
     """
     pids = [one.pid for one in (process, *beside)]
     deadline = time.monotonic() + seconds
-    first: tuple[float, int, Account] | None = None
+    began = (time.monotonic(), together(map(account, pids)))  # the last look that saw no row
     while True:
-        count, now = done(), time.monotonic()
-        if first is None and count > 0:
-            first = (now, count, together(map(account, pids)))
-        if first is not None and count >= rows:
-            began, counted, before = first
-            after = together(map(account, pids))
-            return _figures(now - began, count - counted, before, after)
+        count, now, used = done(), time.monotonic(), together(map(account, pids))
+        if count >= rows:
+            return _figures(now - began[0], count, began[1], used)
+        if count == 0:
+            began = (now, used)
         if process.poll() not in (None, 0) or now > deadline:
             raise RuntimeError(f"{process.args!r}: {count} of {rows} rows, exit {process.poll()}")
         time.sleep(LOOK_SECONDS)

@@ -138,6 +138,17 @@ class TopicCounter:
         self._consumer.close()
 
 
+def await_records(
+    counter: TopicCounter, process: subprocess.Popen[bytes], rows: int, seconds: float = 300
+) -> None:
+    """Until the topic has so many records. Raises RuntimeError where its sender ends before."""
+    deadline = time.monotonic() + seconds
+    while (count := counter()) < rows:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r}: {count} of {rows}, exit {process.poll()}")
+        time.sleep(0.2)
+
+
 @contextlib.contextmanager
 def stand(parts: tuple[str, ...] = ("postgres", "kafka", "registry")) -> Iterator[Stand]:
     """Start the parts in a temporary folder; all is gone afterwards."""

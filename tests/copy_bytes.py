@@ -113,6 +113,7 @@ PACKERS: dict[Kind, Callable[[Any], bytes]] = {
     Kind.FLOAT64: lambda value: struct.pack(">d", value),
     Kind.NUMERIC: lambda value: numeric_of(Decimal(value)),
     Kind.TEXT: lambda value: str(value).encode(),
+    Kind.JSON: lambda value: str(value).encode(),
     Kind.JSONB: lambda value: b"\x01" + str(value).encode(),
     Kind.BYTES: bytes,
     Kind.UUID: lambda value: uuid.UUID(value).bytes,

@@ -26,6 +26,7 @@ PLAIN: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.FLOAT32: st.floats(width=32),
     Kind.FLOAT64: st.floats(),
     Kind.TEXT: TEXT,
+    Kind.JSON: TEXT,
     Kind.JSONB: TEXT,
     Kind.BYTES: st.binary(max_size=12),
     Kind.UUID: st.uuids().map(str),

@@ -144,7 +144,7 @@ class Settings(BaseModel):
         0.0, "Allowance for timestamps set by applications' clocks", unit="s", ge=0
     )
     slice_rows: int = setting(200_000, "Most rows in a Kafka transaction", ge=1)
-    slice_bytes: int = setting(50_000_000, "Most bytes in a Kafka transaction", unit="B", ge=1)
+    slice_bytes: int = setting(16_000_000, "Most bytes in a Kafka transaction", unit="B", ge=1)
     load_chunk_rows: int = setting(100_000, "Rows in a chunk of the initial load", ge=1)
 
     # --- Publish
@@ -184,6 +184,9 @@ class Settings(BaseModel):
     )
     decimals: Literal["number", "string"] = setting(
         "number", "Decimals of up to 38 digits in a line; longer ones are strings"
+    )
+    json_values: Literal["string", "nested"] = setting(
+        "string", "json and jsonb in a line: strings of their text, or nested values"
     )
     gzip_level: int = setting(1, "ISA-L compression level", ge=0, le=3)
     upload_threads: int = setting(4, "Uploads in flight", ge=1, le=64)

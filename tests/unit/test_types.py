@@ -5,6 +5,7 @@ import pytest
 
 from rowferry.model import Column
 from rowferry.types import (
+    JSON,
     Kind,
     avro_name,
     avro_of,
@@ -28,8 +29,8 @@ SIMPLE = {
     25: ("text", pa.utf8(), "string"),
     1043: ("character varying(20)", pa.utf8(), "string"),
     1042: ("character(5)", pa.utf8(), "string"),
-    114: ("json", pa.utf8(), "string"),
-    3802: ("jsonb", pa.utf8(), "string"),
+    114: ("json", pa.utf8(), JSON),
+    3802: ("jsonb", pa.utf8(), JSON),
     17: ("bytea", pa.binary(), "bytes"),
     2950: ("uuid", pa.utf8(), {"type": "string", "logicalType": "uuid"}),
     1082: ("date", pa.date32(), {"type": "int", "logicalType": "date"}),

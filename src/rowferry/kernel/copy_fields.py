@@ -36,6 +36,7 @@ _READERS: dict[Kind, Callable[[Wire, Cells], pa.Array]] = {
     Kind.NUMERIC: _read_numeric,
     Kind.HSTORE: read_hstore,
     Kind.TEXT: read_text,
+    Kind.JSON: read_text,
     Kind.JSONB: read_jsonb,
     Kind.BYTES: read_text,
     Kind.UUID: read_uuid,

@@ -1,13 +1,14 @@
 """Columns → JSON lines: fixed key order, no spaces, the same bytes each time."""
 
-import json
 from collections.abc import Collection
 from functools import lru_cache
+from json import dumps
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from rowferry.kernel.lines_json import JsonForm
 from rowferry.kernel.lines_pieces import Piece, rows_of
 from rowferry.kernel.lines_single import single_lines
 from rowferry.kernel.lines_told import as_told
@@ -21,14 +22,16 @@ def encode_lines(
     *,
     only: Collection[str] | None = None,
     decimals: Decimals = "number",
+    json: JsonForm = "string",
 ) -> tuple[pa.Buffer, npt.NDArray[np.int32]]:
     """The rows as JSON objects with a newline each, and where each begins (one bound more).
 
     The columns come in the batch's order, those of `only` where it is given: a batch of deletes
     names its key columns and the metadata. decimals: "string" quotes those that are numbers
-    otherwise; more than 38 digits are always quoted. At most 2 GiB of lines.
+    otherwise; more than 38 digits are always quoted. json: whether texts that their fields tell to
+    be JSON are strings or what they say. At most 2 GiB of lines.
     """
-    batch = as_told(batch)
+    batch = as_told(batch, json)
     names = [name for name in batch.schema.names if only is None or name in only]
     columns = [batch.column(name) for name in names]
     if names and 0 < batch.num_rows < FEWEST_ROWS_IN_COLUMNS:
@@ -48,4 +51,4 @@ def encode_lines(
 
 @lru_cache(4096)
 def _key(name: str) -> bytes:
-    return json.dumps(name, ensure_ascii=False).encode() + b":"
+    return dumps(name, ensure_ascii=False).encode() + b":"

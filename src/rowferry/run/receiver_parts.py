@@ -109,7 +109,9 @@ def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
     topics.ids(names)
     goal = Goal(topics, names, settings.group) if once else None
     registry = Registry(settings)
-    format_ = line_format(settings.metadata, settings.decimals, settings.unwrap)
+    format_ = line_format(
+        settings.metadata, settings.decimals, settings.unwrap, settings.json_values
+    )
     dead_letters = (
         DeadLetters(settings) if settings.on_unreadable is Unreadables.DEAD_LETTER else None
     )

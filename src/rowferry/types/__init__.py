@@ -14,6 +14,7 @@ from rowferry.types.names import (
     restored,
 )
 from rowferry.types.wires import (
+    JSON,
     TEXT_SETTINGS,
     Kind,
     Wire,
@@ -25,6 +26,7 @@ from rowferry.types.wires import (
 )
 
 __all__ = [
+    "JSON",
     "KEY_PROPERTY",
     "NAME_PROPERTY",
     "TEXT_SETTINGS",

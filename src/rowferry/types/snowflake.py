@@ -87,17 +87,22 @@ _PLAIN = {
 }
 
 
-def snowflake_type(avro: Any) -> SnowflakeType:
-    """The type of a column for the values of an Avro type; VARIANT where that can be anything."""
+def snowflake_type(avro: Any, *, nests_json: bool = False) -> SnowflakeType:
+    """The type of a column for the values of an Avro type; VARIANT where that can be anything.
+
+    nests_json: whether lines have texts that are JSON as what they say.
+    """
     if isinstance(avro, list):
         kinds = [each for each in avro if each != "null"]
-        return snowflake_type(kinds[0]) if len(kinds) == 1 else VARIANT
+        return snowflake_type(kinds[0], nests_json=nests_json) if len(kinds) == 1 else VARIANT
     if not isinstance(avro, dict):
         return _PLAIN.get(avro, VARIANT)  # a named type that stands elsewhere in the schema
     logical = avro.get("logicalType")
     if logical == "decimal":
         return _number(int(avro["precision"]), int(avro.get("scale", 0)))
-    return _LOGICAL.get(str(logical)) or snowflake_type(avro["type"])
+    if logical == "json" and nests_json:
+        return VARIANT
+    return _LOGICAL.get(str(logical)) or snowflake_type(avro["type"], nests_json=nests_json)
 
 
 def described_type(text: str) -> SnowflakeType:

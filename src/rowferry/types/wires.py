@@ -34,6 +34,7 @@ class Kind(StrEnum):
     FLOAT64 = "float64"
     NUMERIC = "numeric"
     TEXT = "text"
+    JSON = "json"  # as text
     JSONB = "jsonb"
     BYTES = "bytes"
     UUID = "uuid"
@@ -82,6 +83,7 @@ def _logical(avro: str, name: str) -> dict[str, Any]:
     return {"type": avro, "logicalType": name}
 
 
+JSON: dict[str, Any] = {"type": "string", "logicalType": "json"}
 _TEXT = _Scalar(Kind.TEXT, pa.utf8(), "string")
 
 _SCALARS: dict[int, _Scalar] = {
@@ -93,7 +95,7 @@ _SCALARS: dict[int, _Scalar] = {
     23: _Scalar(Kind.INT32, pa.int32(), "int"),
     25: _TEXT,
     26: _Scalar(Kind.OID, pa.int64(), "long"),
-    114: _TEXT,  # json
+    114: _Scalar(Kind.JSON, pa.utf8(), JSON),
     142: _TEXT,  # xml
     700: _Scalar(Kind.FLOAT32, pa.float32(), "float"),
     701: _Scalar(Kind.FLOAT64, pa.float64(), "double"),
@@ -104,7 +106,7 @@ _SCALARS: dict[int, _Scalar] = {
     1114: _Scalar(Kind.TIMESTAMP, pa.timestamp("us"), _logical("long", "local-timestamp-micros")),
     1184: _Scalar(Kind.TIMESTAMP, pa.timestamp("us", "UTC"), _logical("long", "timestamp-micros")),
     2950: _Scalar(Kind.UUID, pa.utf8(), _logical("string", "uuid")),
-    3802: _Scalar(Kind.JSONB, pa.utf8(), "string"),
+    3802: _Scalar(Kind.JSONB, pa.utf8(), JSON),
 }  # by oid, as pg_type.dat fixes them
 
 _NUMERIC, _MONEY = 1700, 790

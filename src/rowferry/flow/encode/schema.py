@@ -6,7 +6,7 @@ from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError
 from rowferry.flow.encode.defaults import constant_of
 from rowferry.model import Column, Table
-from rowferry.types import KEY_PROPERTY, Kind, avro_name, avro_of, named, wire_of
+from rowferry.types import JSON, KEY_PROPERTY, Kind, avro_name, avro_of, named, wire_of
 
 
 def value_schema(table: Table, settings: Settings) -> dict[str, Any]:
@@ -64,6 +64,8 @@ def _key(table: Table) -> list[Column]:
 def _field(column: Column, namespace: str, *, is_bare: bool) -> dict[str, Any]:
     name, wire = column.carried_name, wire_of(column)
     avro = avro_of(column, namespace)
+    if is_bare and avro == JSON:
+        avro = "string"
     doc = {"doc": column.comment} if column.comment and not is_bare else {}
     if (column.nullable or wire.special_is_null) and not column.treatment.required:
         return named(name, type=["null", avro], default=None, **doc)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from rowferry.errors import Code, ConfigError
 from rowferry.kernel.lines import encode_lines
+from rowferry.kernel.lines_json import JsonForm
 from rowferry.kernel.lines_values import Decimals
 from rowferry.model import DecodedRecords
 
@@ -41,17 +42,20 @@ class LineFormat:
     """What is added to a row: pairs of metadata field and its name in the line.
 
     decimals: whether those of up to 38 digits are numbers or strings. unwrap: the envelopes that
-    the rows were taken from, for the fingerprint.
+    the rows were taken from, for the fingerprint. json: whether columns of JSON are strings or
+    nested.
     """
 
     fields: tuple[tuple[str, str], ...]
     decimals: Decimals = "number"
     unwrap: str | None = None
+    json: JsonForm = "string"
 
     @property
     def fingerprint(self) -> str:
         """Changes with whatever changes the bytes of the same records, for the register."""
-        unusual = [told for told in (self.decimals, self.unwrap) if told not in ("number", None)]
+        told = ((self.decimals, "number"), (self.unwrap, None), (self.json, "string"))
+        unusual = [value for value, usual in told if value != usual]
         text = repr((_VERSION, self.fields, *unusual))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -84,7 +88,7 @@ class LineFormat:
 
     def _encode_group(self, group: DecodedRecords) -> Lines:
         batch = self.with_metadata(group)
-        data, bounds = encode_lines(batch, decimals=self.decimals)
+        data, bounds = encode_lines(batch, decimals=self.decimals, json=self.json)
         count = batch.num_rows
         return Lines(
             memoryview(data).cast("B"),
@@ -95,12 +99,15 @@ class LineFormat:
 
 
 def line_format(
-    metadata: Sequence[str], decimals: Decimals = "number", unwrap: str | None = None
+    metadata: Sequence[str],
+    decimals: Decimals = "number",
+    unwrap: str | None = None,
+    json: JsonForm = "string",
 ) -> LineFormat:
-    """The format that METADATA (`field` or `field=name`), DECIMALS and UNWRAP ask for."""
+    """The format that METADATA (`field` or `field=name`), DECIMALS, UNWRAP and JSON_VALUES want."""
     pairs = (item.partition("=") for item in metadata)
     named = tuple((field, name or field) for field, _, name in pairs)
-    return LineFormat(named, decimals, unwrap)
+    return LineFormat(named, decimals, unwrap, json)
 
 
 def _repeated(value: object, arrow_type: pa.DataType, group: DecodedRecords) -> pa.Array:

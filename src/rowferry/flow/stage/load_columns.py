@@ -60,13 +60,15 @@ def path(row: str, name: str) -> str:
     return f"{row}[{literal(name)}]"
 
 
-def row_columns(schemas: Sequence[Mapping[str, Any]], key: Sequence[str]) -> list[LoadedColumn]:
+def row_columns(
+    schemas: Sequence[Mapping[str, Any]], key: Sequence[str], *, nests_json: bool = False
+) -> list[LoadedColumn]:
     """The row's columns by all versions of its schema, the newest first; each wide enough."""
     found: dict[str, LoadedColumn] = {}
     for schema in schemas:
         for field in schema["fields"]:
             name = original_name(field)
-            kind = snowflake_type(field["type"])
+            kind = snowflake_type(field["type"], nests_json=nests_json)
             nullable = isinstance(field["type"], list) and "null" in field["type"]
             if name in found:
                 kind = found[name].kind.wider(kind)

@@ -63,7 +63,7 @@ def target_of(settings: Settings, topic: str, schemas: Schemas) -> LoadTarget:
         )
     schemas = [line_schema(schema, settings.unwrap) for schema in schemas]
     key = key_of(schemas, settings.load_key, topic) if upserts else []
-    columns = row_columns(schemas, key)
+    columns = row_columns(schemas, key, nests_json=settings.json_values == "nested")
     added = metadata_columns(settings.metadata)
     names = {column.metadata: column.source or "" for column in added}
     if is_variant:

@@ -54,6 +54,7 @@ LOGICAL: Final[dict[tuple[str, str], Shape]] = {
     ("long", "local-timestamp-millis"): Varint(pa.timestamp("ms"), 1, 64),
     ("long", "local-timestamp-micros"): Varint(pa.timestamp("us"), 1, 64),
     ("long", "local-timestamp-nanos"): Varint(pa.timestamp("ns"), 1, 64),
+    ("string", "json"): Text(pa.utf8(), 1, is_json=True),
 }
 NAMED: Final = {"record", "error", "enum", "fixed"}
 

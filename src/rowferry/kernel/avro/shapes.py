@@ -42,7 +42,9 @@ class Float(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Text(Shape):
-    """UTF-8 behind its length."""
+    """UTF-8 behind its length; JSON, if the schema says so."""
+
+    is_json: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ def _metadata_of(shape: Shape) -> dict[str, str] | None:
     match shape:
         case Optional(inner=inner):
             return _metadata_of(inner)
+        case Text(is_json=True):
+            return {"logicalType": "json"}
         case Union():
             return {"logicalType": "avro-json"}
         case Bytes(digits=(precision, scale)) | Fixed(digits=(precision, scale)):

@@ -209,6 +209,8 @@ def test_plan_and_schema_change_nothing(shell: Shell, kafka: KafkaBroker) -> Non
     assert "xmin" in table["query"]
     assert any("products" in step for step in table["explained"])
     assert planned["files_per_day_at_most"] > 0
+    assert (table["traffic"]["rows_last_day"], len(planned["costs"])) == (30, 3)
+    assert "fresh after" in shell.run("plan").stdout
     schemas = shell.data("schema")["public.products"]
     assert schemas["value"]["fields"][0]["name"] == "product_id"
     assert schemas["key"] == "text"

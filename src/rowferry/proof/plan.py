@@ -1,7 +1,7 @@
 """What send and receive would do, without doing any of it: queries, schemas, topics, files."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,11 @@ from rowferry.flow.capture.treatments import treated
 from rowferry.flow.encode.schema import key_schema, value_schema
 from rowferry.flow.publish.topics import Topics
 from rowferry.model import Table
+from rowferry.proof.cost import DAY_SECONDS, Cost, Flow, costs_of
+from rowferry.proof.traffic import Traffic, traffic_of
 from rowferry.registry import Registry
 from rowferry.types import wire_of
 
-_DAY_SECONDS = 86_400
 _SECOND = 1_000_000
 _COPY, _TO = "COPY (", ") TO STDOUT (FORMAT binary)"
 
@@ -31,6 +32,7 @@ class TablePlan:
     rows: the server's estimate. query: the poll as it would run now. explained: its plan.
     schema: of the values. changes: what the registry would refuse, None where nothing. topic_now:
     partitions of the topic, None where it would be created. as_text: columns that travel as text.
+    traffic: what the table did lately.
     """
 
     table: str
@@ -44,6 +46,7 @@ class TablePlan:
     key: dict[str, Any] | str
     changes: list[str] | None
     as_text: list[str]
+    traffic: Traffic
 
 
 def plan_tables(settings: Settings) -> Iterator[TablePlan]:
@@ -80,6 +83,7 @@ def _plan(
         key=key_schema(table, settings) or "text",
         changes=registry.differences(subject, schema),
         as_text=[c.name for c in table.carried if wire_of(c).as_text],
+        traffic=traffic_of(session, table, settings),
     )
 
 
@@ -104,7 +108,21 @@ def _poll_query(session: Session, table: Table, settings: Settings, mode: Mode) 
 
 def files_per_day(settings: Settings, partitions: int) -> int:
     """The most files that a day may bring, where records come all the time."""
-    return round(partitions * _DAY_SECONDS / settings.age_seconds)
+    return round(partitions * DAY_SECONDS / settings.age_seconds)
+
+
+def plan_costs(settings: Settings, plans: Iterable[TablePlan]) -> list[Cost]:
+    """What freshness would cost, by what the tables did in the last day."""
+    flows = (
+        Flow(
+            plan.traffic.rows_last_day or 0,
+            plan.topic_now or settings.topic_partitions,
+            plan.traffic.line_bytes,
+            plan.traffic.compressed_bytes,
+        )
+        for plan in plans
+    )
+    return costs_of(flows, settings.max_bytes, settings.load_seconds)
 
 
 def _estimate(session: Session, table: Table) -> int:

@@ -98,6 +98,19 @@ def test_files_are_private_and_leave_nothing_when_dropped(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_large_file_is_on_disk_while_it_grows(tmp_path: Path) -> None:
+    # GIVEN lines that cannot be compressed
+    file = OpenFile(tmp_path / "0.gz", 1)
+    lines = random.Random(1).randbytes(1_000_000)
+    # WHEN a file of them grows
+    for _ in range(32):
+        file.add(lines)
+    # THEN hardly more than the last MiB of it is in memory
+    assert file.size > 30_000_000
+    assert (tmp_path / "0.gz").stat().st_size > file.size - 2_000_000
+    file.discard()
+
+
 def test_a_full_disk_is_told_as_one() -> None:
     file = OpenFile(Path("/dev/full"), 1)
     with Path("/dev/full").open("wb", buffering=0) as full:

@@ -149,7 +149,7 @@ class Feed:
         if fetched.complete:
             after = state.finished(before, poll, _ids(fetched.marks[new]))
             is_step = self.state is None or poll.adopted or again is not None
-            yield from self._complete(fetched.batch.filter(pa.array(new)), after, done, is_step)
+            yield from self._complete(_of(fetched, new), after, done, is_step)
             return
         xids = self._all_of(here, query, before.timed.sent)
         step = state.begun(before, timed=True, poll=poll, xids=xids)
@@ -170,7 +170,7 @@ class Feed:
             self._untimed_due = began + (UNTIMED_SHARE * took if took > SLOW_SECONDS else 0.0)
             if fetched.complete:
                 after = state.finished_untimed(before, xmin, _ids(fetched.marks[new]))
-                batch = fetched.batch.filter(pa.array(new))
+                batch = _of(fetched, new)
                 yield from self._complete(batch, after, self.bound, is_step=False)
                 return
             xids = self._all_of(here, query, before.untimed.sent)
@@ -194,7 +194,7 @@ class Feed:
         query = replace(query, since=since, most=xids.last, order=order)
         query = replace(query, after=pending.after or None)
         for fetched in pieces(here.source, query, here.reader):
-            batch = fetched.batch.filter(pa.array(xids.holds(fetched.marks)))
+            batch = _of(fetched, xids.holds(fetched.marks))
             if fetched.complete:
                 yield from self._complete(batch, finish(step), done, is_step=True)
                 return
@@ -222,7 +222,7 @@ class Feed:
         has_time = partial(self._has_time, here.loads_until)
         for fetched in pieces(here.source, query, here.reader, has_time):
             failpoint("load.chunk")
-            batch = fetched.batch.filter(pa.array(_unclaimed(load, fetched.marks)))
+            batch = _of(fetched, _unclaimed(load, fetched.marks))
             after = None if fetched.complete else fetched.last
             step = state.advanced_load(self._now, leaf, after, batch.num_rows)
             yield from self._offer(batch, step, self.bound)
@@ -255,6 +255,11 @@ class Feed:
         yield Slice(Rows(self.table, batch), durable.changes(self._durable, parts))
         if self._offered is not None:
             raise RuntimeError(f"{self.table.qualified}: confirm() comes before the next slice")
+
+
+def _of(fetched: Fetched, wanted: Bools) -> pa.RecordBatch:
+    """The wanted rows; no copy where that is all of them, as nearly always."""
+    return fetched.batch if wanted.all() else fetched.batch.filter(pa.array(wanted))
 
 
 def _ids(marks: Int64s) -> XidSet:

@@ -103,7 +103,7 @@ class Worker:
         words = java.command(program, folder / "worker.args", [str(file)])
         self.process = stand.start(*words)
 
-    def run(self, name: str, connector: Connector, seconds: float = 60) -> None:
+    def run(self, name: str, connector: Connector, seconds: float = 180) -> None:
         """Start a connector; waits for the worker to answer."""
         config = {"name": name, "tasks.max": "1", **connector.properties}
         deadline = time.monotonic() + seconds

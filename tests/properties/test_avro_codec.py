@@ -230,8 +230,12 @@ def test_decoding_gives_what_fastavro_wrote(drawn: tuple[Any, Record, list[Any]]
     for _ in ways():
         decoded = AvroCodec(schema).decode(messages)
         assert decoded.bad == {}
-        assert decoded.batch.schema == AvroCodec(schema).arrow_schema
+        assert decoded.batch.schema.equals(AvroCodec(schema).arrow_schema, check_metadata=True)
         assert same(rows_in(shape, decoded.batch), rows)
+    for message, row in zip(messages, rows, strict=True):
+        one = AvroCodec(schema).decode([message]).batch
+        assert one.schema.equals(AvroCodec(schema).arrow_schema, check_metadata=True)
+        assert same(rows_in(shape, one), [row])
 
 
 @given(schemas_and_rows(), st.data())

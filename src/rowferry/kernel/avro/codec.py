@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from rowferry.kernel.avro.blocks import decode_block, encode_block, row_blocks, rows_a_block
 from rowferry.kernel.avro.cells import column_of, rows_of
 from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
+from rowferry.kernel.avro.one_row import one_row
 from rowferry.kernel.avro.reasons import MalformedError, UnwritableError
 from rowferry.kernel.avro.schema import record_of, shape_of
 from rowferry.kernel.avro.shapes import Record
@@ -46,6 +48,7 @@ class AvroCodec:
         self.fallbacks: Counter[str] = Counter()
         self._rows_a_block = rows_a_block(self._record)
         self._read, self._write = reader(self._record), writer(self._record)
+        self._one_row = one_row(self._record)
 
     def encode(self, batch: pa.RecordBatch, schema_id: int) -> list[bytes]:
         """One framed message a row.
@@ -89,13 +92,20 @@ class AvroCodec:
         return messages
 
     def _decode_singly(self, messages: Sequence[bytes]) -> Decoded:
+        if len(messages) == 1 and self._one_row is not None:
+            with suppress(MalformedError, IndexError):  # its reason is told below
+                return Decoded(self._one_row.decode(messages[0], HEADER_BYTES), {})
         rows, bad = [], {}
         for index, message in enumerate(messages):
             try:
                 rows.append(read_whole(self._read, message, HEADER_BYTES))
             except MalformedError as odd:
                 bad[index] = odd.reason.value
-        return Decoded(pa.RecordBatch.from_struct_array(column_of(self._record, rows)), bad)
+        struct = column_of(self._record, rows)
+        if not self._record.fields:
+            return Decoded(pa.RecordBatch.from_struct_array(struct), bad)
+        # with the schema, since arrays of maps lose the metadata of what is in them
+        return Decoded(pa.RecordBatch.from_arrays(struct.flatten(), schema=self.arrow_schema), bad)
 
 
 def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -85,7 +85,11 @@ def _parsed(schema: Mapping[str, Any] | str) -> Any:
     text = schema if isinstance(schema, str) else json.dumps(schema)
     if len(text) > MOST_BYTES:
         raise SchemaRefused("the schema is larger than 1 MB")
-    return text if text in PRIMITIVES else json.loads(text)
+    if text in PRIMITIVES:
+        return text
+    parsed = json.loads(text)
+    json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    return parsed
 
 
 class Resolver:

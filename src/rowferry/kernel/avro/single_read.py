@@ -43,9 +43,14 @@ def read_whole(read: Read, message: bytes, start: int) -> Any:
         value, position = read(message, start)
     except IndexError as beyond:
         raise MalformedError(Reason.TRUNCATED) from beyond
+    check_end(message, position)
+    return value
+
+
+def check_end(message: bytes, position: int) -> None:
+    """See that the position is the message's end. Raises MalformedError."""
     if position != len(message):
         raise MalformedError(Reason.TRAILING if position < len(message) else Reason.TRUNCATED)
-    return value
 
 
 def read_long(message: bytes, position: int) -> tuple[int, int]:
@@ -137,22 +142,34 @@ def _enum(shape: Enum) -> Read:
     return read
 
 
-def _decimal(shape: Decimal) -> Read:
-    limit, exponent = 10**shape.precision, -shape.arrow.scale
-    read_digits = _read_bytes if shape.size is None else _fixed(shape.size)
+def digits_reader(shape: Decimal) -> Read:
+    """A reader of a decimal without its point, as a whole number."""
+    limit = 10**shape.precision
+    read_octets = _read_bytes if shape.size is None else _fixed(shape.size)
 
-    def read(message: bytes, position: int) -> tuple[decimal.Decimal, int]:
-        data, position = read_digits(message, position)
-        unscaled = int.from_bytes(data, signed=True)
-        if not -limit < unscaled < limit:
+    def read(message: bytes, position: int) -> tuple[int, int]:
+        octets, position = read_octets(message, position)
+        digits = int.from_bytes(octets, signed=True)
+        if not -limit < digits < limit:
             raise MalformedError(Reason.DECIMAL)
-        return decimal.Decimal(unscaled).scaleb(exponent, EXACT), position
+        return digits, position
 
     return read
 
 
-def _optional(shape: Optional) -> Read:
-    read_inner, null_branch = reader(shape.inner), shape.null_branch
+def _decimal(shape: Decimal) -> Read:
+    read_digits, exponent = digits_reader(shape), -shape.arrow.scale
+
+    def read(message: bytes, position: int) -> tuple[decimal.Decimal, int]:
+        digits, position = read_digits(message, position)
+        return decimal.Decimal(digits).scaleb(exponent, EXACT), position
+
+    return read
+
+
+def optional_reader(shape: Optional, read_inner: Read) -> Read:
+    """A reader of a value, or None."""
+    null_branch = shape.null_branch
 
     def read(message: bytes, position: int) -> tuple[Any, int]:
         branch, position = read_long(message, position)
@@ -243,7 +260,7 @@ MAKERS: Final[dict[type[Shape], Callable[[Any], Read]]] = {
     Array: lambda shape: _array(shape.items),
     Map: lambda shape: _array(shape.entries),
     Record: _record,
-    Optional: _optional,
+    Optional: lambda shape: optional_reader(shape, reader(shape.inner)),
     Union: _union,
 }
 

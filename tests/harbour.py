@@ -141,7 +141,8 @@ def bytes_in(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*.gz"):
         try:
-            total += path.stat().st_size if path.stat().st_nlink == 1 else 0
+            found = path.stat()
+            total += found.st_size // found.st_nlink  # PUT takes a link to it
         except FileNotFoundError:
             continue
     return total

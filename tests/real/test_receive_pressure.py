@@ -1,0 +1,138 @@
+"""A stage that is slow or full: what waits stays within SPOOL_BYTES, the group is kept."""
+
+import base64
+import gzip
+import random
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fix_receive import EPOCH, SCHEMA, Ferry, product, wait_until
+from fix_snowflake import MakeSnowflake
+from harbour import (
+    ForeignLogging,
+    Harbour,
+    Receiving,
+    Watched,
+    bytes_in,
+    end_of_background_threads,
+)
+from strict_snowflake import Encryption
+
+pytestmark = pytest.mark.real
+
+ROWS = range(12_000)  # some 320 kB compressed
+SPOOL_BYTES = 60_000
+CHUNK_ROWS, CHUNK_BYTES = 1000, 60_000  # what is at hand when the cap is reached, at most
+PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+
+
+@pytest.fixture
+def harbour(
+    ferry: Ferry,
+    make_snowflake: MakeSnowflake,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Harbour]:
+    monkeypatch.setattr("rowferry.run.pressure._CHUNK_RECORDS", CHUNK_ROWS)
+    logging = ForeignLogging()
+    ferry.create(partitions=2)
+    ferry.produce(ROWS, partitions=2)
+    ferry.quick_sessions()
+    yield Harbour(ferry, make_snowflake(encryption=Encryption.SSE), capfd)
+    end_of_background_threads()
+    logging.restore()
+
+
+def staged_to_the_end(harbour: Harbour) -> bool:
+    return sum(at for at, _ in harbour.ferry.committed().values()) >= len(ROWS)
+
+
+@pytest.mark.usefixtures("quick_retries")
+def test_a_full_stage_pauses_at_the_spools_cap_and_keeps_the_group(harbour: Harbour) -> None:
+    # GIVEN a stage that has no space
+    harbour.fake.faults.next("refuse", times=10_000, status=507)
+    spool = harbour.ferry.folder / "spool"
+    limits: dict[str, Any] = {"max_records": 500, "spool_bytes": SPOOL_BYTES}
+    with Watched(lambda: bytes_in(spool)) as watched, Receiving(harbour, **limits):
+        wait_until(lambda: watched.most >= SPOOL_BYTES)
+        # WHEN that lasts for longer than the group waits for a member
+        time.sleep(3)
+        assert sum(max(at, 0) for at, _ in harbour.ferry.committed().values()) == 0
+        # THEN all goes on once there is space
+        harbour.fake.faults.clear()
+        wait_until(lambda: staged_to_the_end(harbour), 60)
+    assert watched.most <= SPOOL_BYTES + CHUNK_BYTES
+    assert harbour.said.count("partition.taken") == 2
+    assert not harbour.was_left()
+    harbour.check()
+
+
+def test_a_slow_stage_pauses_at_the_spools_cap_and_all_arrives(harbour: Harbour) -> None:
+    # GIVEN a storage that takes 20 kB a second from each of four uploads
+    harbour.fake.faults.next("slow", times=10_000, bytes_per_second=20_000)
+    spool = harbour.ferry.folder / "spool"
+    limits: dict[str, Any] = {"max_records": 500, "spool_bytes": SPOOL_BYTES}
+    with Watched(lambda: bytes_in(spool)) as watched, Receiving(harbour, **limits):
+        wait_until(lambda: staged_to_the_end(harbour), 60)
+    assert SPOOL_BYTES <= watched.most <= SPOOL_BYTES + CHUNK_BYTES
+    assert harbour.said.count("partition.taken") == 2
+    assert not harbour.was_left()
+    harbour.check()
+
+
+@pytest.mark.soak
+def test_files_of_200_mb_need_less_than_512_mb_and_are_uploaded_while_more_is_read(
+    ferry: Ferry, make_snowflake: MakeSnowflake
+) -> None:
+    # GIVEN 450 MB that gzip makes hardly smaller than 340 MB, and a storage of 20 MB a second
+    fake = make_snowflake(encryption=Encryption.SSE)
+    ferry.create(partitions=1, retention_bytes="-1")
+    rows = produce_large(ferry, 220_000)
+    fake.faults.next("slow", times=100, bytes_per_second=20_000_000)
+    place = {name.lower(): value for name, value in fake.settings.items()}
+    stage = "@product_ingestion_stage/ferry"
+    own: dict[str, Any] = {"stage": stage, "delivery": "batch", "max_age_seconds": 300}
+    # WHEN
+    receiver = ferry.start("--once", max_bytes=200_000_000, **own, **place)
+    peak, spooled_with_upload = 0, 0
+    while receiver.poll() is None:
+        status = Path(f"/proc/{receiver.pid}/status").read_text()
+        found = PEAK.search(status)
+        peak = int(found[1]) if found else peak
+        sizes = [path.stat().st_nlink for path in (ferry.folder / "spool").rglob("*.gz")]
+        is_uploading = any(links > 1 for links in sizes)
+        spooled_with_upload += is_uploading and any(links == 1 for links in sizes)
+        time.sleep(0.05)
+    # THEN
+    assert receiver.returncode == 0, ferry.log()
+    files = fake.files()
+    print(f"peak {peak / 1024:.0f} MiB; files of {[file.size for file in files.values()]} bytes")
+    assert max(file.size for file in files.values()) > 199_000_000
+    assert peak < 512 * 1024
+    assert spooled_with_upload > 0
+    assert sum(gzip.decompress(f.contents).count(b"\n") for f in files.values()) == rows
+
+
+def produce_large(ferry: Ferry, count: int) -> int:
+    """Products whose names are 2 kB of noise; gives their number."""
+    noise = random.Random(1)
+    producer = ferry.producer()
+    producer.init_transactions(30)
+    first = product(0)
+    for begin in range(0, count, 10_000):
+        producer.begin_transaction()
+        for number in range(begin, min(begin + 10_000, count)):
+            name = base64.b64encode(noise.randbytes(1500)).decode()
+            row = {**first, "product_id": f"P{number}", "name": name, "updated": EPOCH}
+            value = ferry.encode(row, SCHEMA, ferry.schema_id)
+            producer.produce(ferry.topic, value, f"P{number}".encode(), partition=0)
+            if number % 500 == 0:
+                producer.flush(30)
+        producer.flush(60)
+        producer.commit_transaction(60)
+    return count

@@ -13,6 +13,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 import rowferry
 from fix_receive import Ferry
 from foreign import CUSTOMER, ENVELOPE, JAVA_ORDER, KEY, event, order, order_line
+from rowferry.proof.verify import verify
 
 pytestmark = pytest.mark.real
 
@@ -147,6 +148,10 @@ def test_debezium_envelopes_are_unwrapped_a_delete_is_one_line_and_types_have_ou
     assert ranges[0][0] == 0
     assert ranges[-1][1] == 107
     assert [end for _, end in ranges[:-1]] == [start for start, _ in ranges[1:]]
+    found = verify(ferry.settings(unwrap="debezium"))
+    assert found.complete
+    assert (found.files, found.gaps) == (len(ranges), 0)
+    assert "not their lines" in found.findings[0]
     # AND Python has the same rows
     settings = ferry.settings(unwrap="debezium")
     rows = list(rowferry.read(ferry.topic, settings, rows=True))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 CONNECT_NAME: Final = "connect.name"
+DEBEZIUM: Final = '"io.debezium.'  # how the names of its types begin in a schema
 VARIABLE_SCALE: Final = "io.debezium.data.VariableScaleDecimal"
 ZONED_TIMESTAMP: Final = "io.debezium.time.ZonedTimestamp"
 NANO_TIME: Final = "io.debezium.time.NanoTime"

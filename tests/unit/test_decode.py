@@ -237,7 +237,7 @@ def test_one_of_several_types_is_an_object_that_names_it_wherever_it_stands() ->
         assert second == {"u": None, "inner": None, "list": [], "map": {}, "_op": "u"}
 
 
-def test_a_registry_that_is_down_by_its_index_and_the_others_arrive() -> None:
+def test_what_cannot_be_read_is_told_by_its_index_and_the_others_arrive() -> None:
     raw = records(
         (b"a", row(1)),
         (b"b", b"odd"),

@@ -187,16 +187,3 @@ def test_files_that_the_loader_removed_are_not_staged_again(harbour: Harbour) ->
     harbour.once(max_records=FILES)
     assert len(harbour.fake.files()) < len(first)
     harbour.check()  # with those that were there before
-
-
-def test_a_server_of_another_name_gets_no_password(harbour: Harbour) -> None:
-    # GIVEN a certificate of the right authority for another host
-    harbour.fake.serve_tls_for("elsewhere.example")
-    port = harbour.fake.tls_settings["SNOWFLAKE_PORT"]
-    elsewhere = {"snowflake_protocol": "https", "snowflake_port": port}
-    # WHEN THEN
-    with pytest.raises(AccessDenied) as refused:
-        harbour.once(connect_seconds=1, put_seconds=2, **elsewhere)
-    assert (refused.value.code, harbour.fake.logins) == (Code.SF_AUTH, [])
-    assert harbour.fake.files() == {}
-    harbour.refuse_secrets(str(refused.value))

@@ -247,6 +247,7 @@ REFUSED: dict[str, Any] = {
     "two of a name": {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}] * 2},
     "fixed below 0": record_of({"type": "fixed", "name": "Z", "size": -1}),
     "union of nothing": record_of([]),
+    "half a surrogate pair": '{"type": "enum", "name": "E", "symbols": ["\\ud800"]}',
 }
 
 

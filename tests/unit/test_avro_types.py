@@ -192,7 +192,7 @@ def test_a_few_long_arrays_among_short_ones_are_read_one_by_one_and_counted(
     # THEN all are right, in order, and what was slow is told
     assert decoded.bad == {}
     assert decoded.batch.column(0).to_pylist() == cells
-    assert 4_900 < array_codec.fallbacks["long array"] < 5_000
+    assert 4_900 < array_codec.fallbacks["f0", "long array"] < 5_000
 
 
 def test_names_are_found_in_their_namespace_and_by_alias() -> None:
@@ -247,7 +247,7 @@ def test_a_general_union_is_avro_json_text_and_counted(way: str) -> None:
     assert decoded.bad == {}
     assert decoded.batch.column(0).to_pylist() == [text for _, text in BRANCHES]
     assert union_codec.encode(decoded.batch, 9) == messages
-    assert union_codec.fallbacks["union"] == (2 * len(BRANCHES) if way == "in columns" else 0)
+    assert union_codec.fallbacks["f0", "union"] == (2 * len(BRANCHES) if way == "in columns" else 0)
 
 
 def test_what_an_arrow_type_cannot_say_stands_in_the_metadata() -> None:

@@ -92,6 +92,13 @@ COUNTED: Final = (
         ("table.stopped",),
         ("code",),
     ),
+    Counted(
+        "rowferry_kernel_fallbacks",
+        "Values that went through Python one by one; `kind` is why",
+        ("kernel.fallback",),
+        ("schema", "column", "kind"),
+        "values",
+    ),
 )
 TIMED: Final = (
     Timed("rowferry_poll_seconds", "A poll of the database, with what it sent", "poll.done"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import structlog
 
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, DataAtRisk, Unreadable
@@ -15,6 +16,8 @@ from rowferry.flow.encode.schema import key_schema, value_schema
 from rowferry.kernel.avro import AvroCodec, SchemaRefused, UnwritableError
 from rowferry.model import Messages, Op, ProgressRecord, Rows, SchemaId, Table
 from rowferry.registry import Registry, fingerprint
+
+log = structlog.get_logger()
 
 KEY_SUBJECT = "{topic}-key"
 
@@ -27,11 +30,15 @@ class _Framing:
 
     codec: AvroCodec
     schema_id: SchemaId
+    name: str
 
     def encode(self, batch: pa.RecordBatch) -> list[bytes]:
         """A message a row; columns by place, for Avro's names are not always PostgreSQL's."""
         named = batch.rename_columns(self.codec.arrow_schema.names)
-        return self.codec.encode(named, self.schema_id)
+        messages = self.codec.encode(named, self.schema_id)
+        for column, kind, values in self.codec.fallbacks.taken():
+            log.debug("kernel.fallback", schema=self.name, column=column, kind=kind, values=values)
+        return messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ class AvroEncoder:
         schema_id = self._registry.register(subject, schema)
         text = self._registry.by_id(schema_id)  # as it gives it, which may not be as it took it
         self._used[table.qualified][str(schema_id)] = fingerprint(text or schema)
-        return _Framing(codec, schema_id)
+        return _Framing(codec, schema_id, str(schema.get("name")))
 
 
 def _noted(value: bytes | None, table: str) -> Fingerprints:

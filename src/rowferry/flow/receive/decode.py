@@ -9,7 +9,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
+import structlog
 
+from rowferry.errors import Code, DataAtRisk
 from rowferry.flow.receive.batches import NO_SCHEMA, Numbers
 from rowferry.flow.receive.envelopes import NO_ROW, images, unwrap
 from rowferry.flow.receive.foreign import converted
@@ -17,6 +19,8 @@ from rowferry.kernel.avro import AvroCodec, SchemaRefused, frame_ids
 from rowferry.model import DecodedRecords, Op, RawRecords, SchemaId
 from rowferry.types import KEY_PROPERTY, restored
 from rowferry.types.connect import CONNECT_NAME, Names, row_of_envelope, spelled_out
+
+log = structlog.get_logger()
 
 UNFRAMED = "no magic byte, or under 5 bytes"
 UNKNOWN_SCHEMA = "schema id unknown to the registry"
@@ -34,6 +38,9 @@ class Schemas(Protocol):
     def latest(self, topic: str) -> str | None:
         """The newest schema of the topic's values."""
 
+    def is_of(self, topic: str, schema: str) -> bool:
+        """Whether a schema is a version of the topic's values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Readable:
@@ -47,7 +54,7 @@ class _Schema:
     """A compiled schema, or why it is none; is_envelope: whether its rows are inside `after`."""
 
     def __init__(self, text: str | None) -> None:
-        self.refused = UNKNOWN_SCHEMA
+        self.text, self.refused = text, UNKNOWN_SCHEMA
         self.codec: AvroCodec | None = None
         self.record: dict[str, Any] | None = None
         self.names: Names = {}
@@ -73,6 +80,9 @@ class _Schema:
         if self.codec is None:
             return None, dict.fromkeys(range(len(messages)), self.refused)
         decoded = self.codec.decode(messages)
+        name = self.record["name"] if self.record else "value"
+        for column, kind, values in self.codec.fallbacks.taken():
+            log.debug("kernel.fallback", schema=name, column=column, kind=kind, values=values)
         if self.record is None:
             return decoded.batch, decoded.bad
         batch = restored(decoded.batch, self.record)
@@ -89,11 +99,15 @@ class Decoder:
     def __init__(self, schemas: Schemas, unwrap: Literal["debezium"] | None = None) -> None:
         self._schemas, self._unwraps = schemas, unwrap is not None
         self._compiled: dict[int, _Schema] = {}
+        self._checked: set[tuple[str, int]] = set()
         self._keys: dict[str, tuple[str, ...]] = {}
         self._enveloped: dict[str, bool] = {}
 
     def decode(self, raw: RawRecords) -> Readable:
-        """Decode all; raises only what the registry raises, and may then be called again."""
+        """Decode all; raises what the registry raises, and may then be called again.
+
+        Raises DataAtRisk (SR_ID_CONFLICT) where an id of a topic of ours is another's schema now.
+        """
         bad: dict[int, str] = {}
         groups: list[DecodedRecords] = []
         ids = frame_ids(raw.values)
@@ -103,7 +117,7 @@ class Decoder:
             if schema_id < 0:
                 bad.update(dict.fromkeys(places.tolist(), UNFRAMED))
                 continue
-            schema = self._schema(schema_id)
+            schema = self._value_schema(raw, schema_id)
             batch, wrong = schema.decode(_taken(raw.values, places))
             kept = _without(places, wrong, bad)
             if batch is None or not len(kept):
@@ -193,6 +207,33 @@ class Decoder:
             self._keys[topic] = tuple(named) if named else _FOREIGN_KEY
         return self._keys[topic]
 
+    def _value_schema(self, raw: RawRecords, schema_id: int) -> _Schema:
+        schema = self._schema(schema_id)
+        if (raw.topic, schema_id) not in self._checked and schema.record is not None:
+            self._refuse_reused(raw, schema_id, schema.record, schema.text or "")
+            self._checked.add((raw.topic, schema_id))
+        return schema
+
+    def _refuse_reused(
+        self, raw: RawRecords, schema_id: int, record: dict[str, Any], text: str
+    ) -> None:
+        """See that a registry that lost its data did not give the id to another schema.
+
+        A record of another name than the topic's, in a topic that our sender writes, which is no
+        version of its values: rows would be read as others.
+        """
+        newest = json.loads(self._schemas.latest(raw.topic) or "{}")
+        if KEY_PROPERTY not in newest or _full_name(newest) == _full_name(record):
+            return
+        if not self._schemas.is_of(raw.topic, text):
+            raise DataAtRisk(
+                Code.SR_ID_CONFLICT,
+                f"schema id {schema_id} is {_full_name(record)}, which is no version of the topic's"
+                f" values, {_full_name(newest)}",
+                where=f"{raw.topic}/{raw.partition}",
+                advice="restore the registry's data: its ids were given again",
+            )
+
     def _schema(self, schema_id: int) -> _Schema:
         if schema_id not in self._compiled:
             text = self._schemas.by_id(SchemaId(schema_id))
@@ -200,6 +241,11 @@ class Decoder:
                 return _Schema(None)
             self._compiled[schema_id] = _Schema(text)
         return self._compiled[schema_id]
+
+
+def _full_name(record: dict[str, Any]) -> str:
+    name = str(record["name"])
+    return name if "." in name else f"{record.get('namespace', '')}.{name}".lstrip(".")
 
 
 def _taken(messages: Sequence[bytes | None], places: Numbers) -> list[bytes]:

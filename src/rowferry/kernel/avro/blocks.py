@@ -1,6 +1,5 @@
 """A block of rows ↔ its messages: as many at once as the processor's cache holds."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -8,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from rowferry.kernel.avro.cursor import REASONS, ZEROS, Block, Cursor
-from rowferry.kernel.avro.decode import decode_fields
-from rowferry.kernel.avro.encode import encode_fields
+from rowferry.kernel.avro.decode import decode
+from rowferry.kernel.avro.encode import encode_field
+from rowferry.kernel.avro.fallbacks import Fallbacks
 from rowferry.kernel.avro.frames import HEADER_BYTES
 from rowferry.kernel.avro.pieces import Pieces
 from rowferry.kernel.avro.reasons import Reason
@@ -50,18 +50,20 @@ def row_blocks(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
 
 
 def encode_block(
-    record: Record, block: pa.RecordBatch, header: bytes, slow: Counter[str]
+    record: Record, block: pa.RecordBatch, header: bytes, slow: Fallbacks
 ) -> list[bytes]:
     """The messages of a block of rows, each behind the header. Raises UnwritableError."""
     pieces = Pieces(block.num_rows, slow)
     pieces.add(int.from_bytes(header, "little"), len(header), len(header))
-    encode_fields(record, block.columns, pieces)
+    for name, field, column in zip(record.names, record.fields, block.columns, strict=True):
+        slow.column = name
+        encode_field(name, field, column, pieces)
     messages: list[bytes] = pieces.blobs().to_numpy(zero_copy_only=False).tolist()
     return messages
 
 
 def decode_block(
-    record: Record, messages: Sequence[bytes], first: int, slow: Counter[str]
+    record: Record, messages: Sequence[bytes], first: int, slow: Fallbacks
 ) -> Iterator[tuple[pa.RecordBatch, dict[int, str]]]:
     """The rows of a block of messages, and why some are missing, counted from `first`.
 
@@ -84,7 +86,7 @@ def decode_block(
 
 
 def _decode_joined(
-    record: Record, joined: pa.BinaryArray, first: int, slow: Counter[str]
+    record: Record, joined: pa.BinaryArray, first: int, slow: Fallbacks
 ) -> tuple[pa.RecordBatch, dict[int, str]]:
     _, bounds, data = joined.buffers()
     ends = np.frombuffer(bounds, np.int32).astype(np.int64)
@@ -92,7 +94,11 @@ def _decode_joined(
     block = Block.of(np.frombuffer(data, np.uint8), rows, slow)
     cursor = Cursor(block, np.arange(rows), ends[:rows], ends[1 : rows + 1])
     cursor.advance(HEADER_BYTES)
-    batch = _batch_of(record, decode_fields(record, cursor), rows)
+    columns = []
+    for name, field in zip(record.names, record.fields, strict=True):
+        slow.column = name
+        columns.append(decode(field, cursor))
+    batch = _batch_of(record, columns, rows)
     unread = cursor.alive() & (cursor.positions < cursor.ends)
     if unread.any():
         cursor.fail(unread, Reason.TRAILING)

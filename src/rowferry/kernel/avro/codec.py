@@ -1,6 +1,5 @@
 """One schema's codec: rows → framed messages and back."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from rowferry.kernel.avro.blocks import decode_block, encode_block, row_blocks, rows_a_block
 from rowferry.kernel.avro.cells import column_of, rows_of
+from rowferry.kernel.avro.fallbacks import Fallbacks
 from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
 from rowferry.kernel.avro.one_row import one_row
 from rowferry.kernel.avro.reasons import MalformedError, UnwritableError
@@ -36,8 +36,8 @@ class AvroCodec:
     arrow_schema: the columns of its batches (a schema that is no record has one, "value").
     Enums are text. Unions but for null and one other are Avro-JSON text, and decimals of over 76
     digits binary, big-endian: the fields' metadata tells it as "logicalType".
-    fallbacks: how many values of large batches went through Python one by one, by cause: "union",
-    and "long array" for what few arrays have beyond their neighbours.
+    fallbacks: how many values of large batches went through Python one by one, by column and cause:
+    "union", and "long array" for what few arrays have beyond their neighbours.
     Raises SchemaRefused.
     """
 
@@ -45,7 +45,7 @@ class AvroCodec:
         shape = shape_of(schema)
         self._record = shape if isinstance(shape, Record) else record_of(["value"], [shape])
         self.arrow_schema: pa.Schema = self._record.schema
-        self.fallbacks: Counter[str] = Counter()
+        self.fallbacks = Fallbacks()
         self._rows_a_block = rows_a_block(self._record)
         self._read, self._write = reader(self._record), writer(self._record)
         self._one_row = one_row(self._record)

@@ -5,13 +5,13 @@ is noted with its reason and goes to those zeros, where every shape reads as emp
 other rows' work needs no special case; its row of the result is dropped in the end.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rowferry.kernel.avro.fallbacks import Fallbacks
 from rowferry.kernel.avro.reasons import Reason
 from rowferry.kernel.avro.varints import (
     WORD_BITS,
@@ -44,10 +44,10 @@ class Block:
     words: Words
     grave: int
     failures: NDArray[np.uint8]
-    slow: Counter[str]
+    slow: Fallbacks
 
     @staticmethod
-    def of(data: Bytes, messages: int, slow: Counter[str]) -> "Block":
+    def of(data: Bytes, messages: int, slow: Fallbacks) -> "Block":
         """A block of messages; the data ends in ZEROS."""
         words = words_at_each_byte(data)
         grave = len(data) - len(ZEROS) + 1  # no message ends there, so who is there has failed

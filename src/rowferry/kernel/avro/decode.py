@@ -108,13 +108,8 @@ def _decode_enum(shape: Enum, cursor: Cursor) -> pa.Array:
     return pa.array(shape.symbols, pa.utf8()).take(pa.array(places))
 
 
-def decode_fields(shape: Record, cursor: Cursor) -> list[pa.Array]:
-    """A record's columns."""
-    return [decode(field, cursor) for field in shape.fields]
-
-
 def _decode_record(shape: Record, cursor: Cursor) -> pa.Array:
-    children = decode_fields(shape, cursor)
+    children = [decode(field, cursor) for field in shape.fields]
     return pa.Array.from_buffers(shape.arrow, len(cursor), [None], children=children)
 
 
@@ -153,7 +148,7 @@ def _decode_parked(inner: Shape, cursor: Cursor, is_null: Mask) -> pa.Array:
 def _decode_union(shape: Union, cursor: Cursor) -> pa.Array:
     """Row by row in Python: each value has a shape of its own."""
     read = reader(shape)
-    cursor.block.slow["union"] += len(cursor)
+    cursor.block.slow.note("union", len(cursor))
     data, texts, behind = cursor.block.data, [], []
     failed: dict[Reason, list[int]] = {}
     spans = zip(cursor.positions.tolist(), cursor.ends.tolist(), strict=True)

@@ -110,7 +110,7 @@ def _items_one_by_one(items: Shape, part: Cursor, rows: Numbers, counts: Numbers
             pass
         else:
             part.positions[row] = start + size
-            part.block.slow["long array"] += len(values)
+            part.block.slow.note("long array", len(values))
             found.append((np.full(len(values), row, np.int32), cells.column_of(items, values)))
             continue
         part.fail(_only(row, len(part)), reason)

@@ -1,6 +1,5 @@
 """Columns → messages, all rows of a block at once: one encoder a shape."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from rowferry.kernel.avro import decimals
 from rowferry.kernel.avro.decimals import LIMB_BYTES
+from rowferry.kernel.avro.fallbacks import Fallbacks
 from rowferry.kernel.avro.pieces import WORD_BYTES, Pieces, binary_of
 from rowferry.kernel.avro.reasons import UnwritableError
 from rowferry.kernel.avro.shapes import (
@@ -162,7 +162,7 @@ def _encode_list(items: Shape, column: pa.Array, pieces: Pieces) -> None:
     pieces.add(0, (counts > 0).astype(np.uint64), 1)  # a count of 0 is an end already
 
 
-def _item_runs(items: Shape, children: pa.Array, slow: Counter[str]) -> pa.BinaryArray:
+def _item_runs(items: Shape, children: pa.Array, slow: Fallbacks) -> pa.BinaryArray:
     """Each item's bytes."""
     runs = []
     for first in range(0, len(children), ITEMS_AT_ONCE):
@@ -176,10 +176,15 @@ def _item_runs(items: Shape, children: pa.Array, slow: Counter[str]) -> pa.Binar
 def encode_fields(shape: Record, columns: Sequence[pa.Array], pieces: Pieces) -> None:
     """Add a record's columns one after the other. Raises UnwritableError with the column's name."""
     for name, field, column in zip(shape.names, shape.fields, columns, strict=True):
-        try:
-            encode(field, column, pieces)
-        except UnwritableError as odd:
-            raise UnwritableError(f"column {name!r}: {odd}") from odd
+        encode_field(name, field, column, pieces)
+
+
+def encode_field(name: str, shape: Shape, column: pa.Array, pieces: Pieces) -> None:
+    """Add one of a record's columns. Raises UnwritableError with its name."""
+    try:
+        encode(shape, column, pieces)
+    except UnwritableError as odd:
+        raise UnwritableError(f"column {name!r}: {odd}") from odd
 
 
 def _encode_record(shape: Record, column: pa.StructArray, pieces: Pieces) -> None:
@@ -189,7 +194,7 @@ def _encode_record(shape: Record, column: pa.StructArray, pieces: Pieces) -> Non
 def _encode_union(shape: Union, column: pa.Array, pieces: Pieces) -> None:
     """Value by value: which branch it is stands in the text."""
     write = writer(shape)
-    pieces.slow["union"] += len(column)
+    pieces.slow.note("union", len(column))
     blobs = []
     taking_part = [True] * len(column) if pieces.mask is None else (pieces.mask != 0).tolist()
     for text, is_written in zip(column.to_pylist(), taking_part, strict=True):

@@ -6,7 +6,6 @@ views to plain binary then copies all pieces of all rows one behind the other, s
 start has to be computed and strings are copied once, from where they lie.
 """
 
-from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rowferry.kernel.avro.fallbacks import Fallbacks
 from rowferry.kernel.avro.reasons import UnwritableError
 from rowferry.kernel.avro.varints import (
     CONTINUED,
@@ -44,7 +44,7 @@ class Pieces:
     that went through Python one by one, by cause.
     """
 
-    def __init__(self, rows: int, slow: Counter[str]) -> None:
+    def __init__(self, rows: int, slow: Fallbacks) -> None:
         self.rows, self.slow = rows, slow
         self.mask: Words | None = None
         self._lows: list[Words | int] = []

@@ -49,6 +49,7 @@ def _explained(target: LoadTarget, ledger: Ledger, topic: str) -> Iterator[str]:
     if not target.upserts:
         yield "-- Instead of the loader, without its ledger: Snowpipe, which forgets after 14 days:"
         yield f"--   {_comment(target.pipe(topic_prefix(topic)))};"
+        yield "--   It is told of files by its REST call insertFiles, or by ALTER PIPE … REFRESH."
 
 
 def _comment(text: str) -> str:

@@ -84,6 +84,12 @@ class Registry:
         """The newest schema of the topic's values; None where its subject has none."""
         return self._newest(self._settings.subject.format(topic=topic))
 
+    def is_of(self, topic: str, schema: str) -> bool:
+        """Whether a schema is a version of the topic's values."""
+        wanted = fingerprint(schema)
+        found = self.versions(self._settings.subject.format(topic=topic))
+        return any(fingerprint(version) == wanted for version in found)
+
     def versions(self, subject: str) -> list[str]:
         """All schemas of a subject, the newest first; none where there is no such subject."""
         with self._translated(subject):

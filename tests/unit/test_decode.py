@@ -8,7 +8,7 @@ import fastavro
 import pyarrow as pa
 import pytest
 
-from rowferry.errors import Code, ConfigError, Transient
+from rowferry.errors import Code, ConfigError, DataAtRisk, Transient
 from rowferry.flow.receive.decode import UNFRAMED, UNFRAMED_KEY, UNKNOWN_SCHEMA, Decoder
 from rowferry.flow.stage.lines import line_format
 from rowferry.model import Offset, Partition, RawRecords, SchemaId
@@ -52,6 +52,9 @@ class Schemas:
 
     def latest(self, topic: str) -> str | None:
         return json.dumps(PLAIN) if topic == "orders" else None
+
+    def is_of(self, topic: str, schema: str) -> bool:
+        return topic == "orders" and '"Stranger"' not in schema
 
 
 def framed(schema_id: int, schema: dict[str, Any], row: dict[str, Any]) -> bytes:
@@ -218,7 +221,7 @@ def test_one_of_several_types_is_an_object_that_names_it_wherever_it_stands() ->
     }
     schemas = Schemas()
     schemas.known[9] = schema
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"u": 'a"é', "inner": {"u": 2**62}, "list": [None, "x", [1, "y"]], "map": {"k": "v"}},
         {"u": None, "inner": None, "list": [], "map": {}},
     ]
@@ -269,6 +272,19 @@ def test_a_registry_that_is_down_costs_no_record_and_an_unknown_id_is_asked_agai
     assert decoder.decode(raw).bad == {}
     decoder.decode(raw)
     assert schemas.asked == [1, 1, 99, 99], "what is compiled is kept"
+
+
+def test_an_id_that_the_registry_has_given_to_another_topics_schema_stops_us() -> None:
+    schemas = Schemas()
+    schemas.known[1] = {**PLAIN, "name": "Stranger", "namespace": "other"}
+    with pytest.raises(DataAtRisk, match=r"id 1 is other.Stranger.*, Order") as conflict:
+        Decoder(schemas).decode(records((b"a", row(1))))
+    assert (conflict.value.code, conflict.value.exit_code) == (Code.SR_ID_CONFLICT, 4)
+    # a version of another name, and what others write under any name, is no conflict
+    schemas.known[1] = {**PLAIN, "name": "Renamed"}
+    assert Decoder(schemas).decode(records((b"a", row(1)))).bad == {}
+    schemas.known[1] = {**PLAIN, "name": "Stranger"}
+    assert Decoder(schemas).decode(records((b"a", row(1)), topic="theirs")).bad == {}
 
 
 def test_tombstones_of_topics_that_others_write_have_a_key() -> None:

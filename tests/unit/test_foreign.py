@@ -44,6 +44,9 @@ class Schemas:
     def latest(self, topic: str) -> str | None:
         return json.dumps(SUBJECTS[topic]) if topic in SUBJECTS else None
 
+    def is_of(self, topic: str, schema: str) -> bool:
+        raise AssertionError(f"{topic} is not ours: {schema[:50]}")
+
 
 def framed(schema_id: int, row: dict[str, Any]) -> bytes:
     out = io.BytesIO()

@@ -1,16 +1,20 @@
 """Metrics count what the log tells, and nothing else."""
 
 import ast
+import json
 import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
 from rowferry.config import Settings
+from rowferry.flow.receive.decode import Decoder
+from rowferry.model import Offset, Partition, RawRecords
 from rowferry.observe.counting import Metrics
 from rowferry.observe.log import configure
 from rowferry.observe.metrics import COUNTED, TIMED, serve
@@ -103,6 +107,41 @@ def test_every_counted_event_is_told_somewhere_with_what_is_counted() -> None:
             assert all(fields - {None} <= call for call in calls[event]), (counted.name, event)
     for timed in TIMED:
         assert all("seconds" in call for call in calls[timed.event]), timed.name
+
+
+def test_what_goes_through_python_value_by_value_is_counted_by_column() -> None:
+    # GIVEN a schema of others, with a union
+    field = {"name": "u", "type": ["int", "string"]}
+    plain = {"name": "i", "type": "int"}
+    text = json.dumps({"type": "record", "name": "Odd", "fields": [plain, field]})
+    metrics = Metrics()
+    # WHEN enough of its records for the way in columns are decoded
+    configure(Settings(log_level="error"), count=metrics)
+    values: list[bytes | None] = [b"\0\0\0\0\x07\x02\x00\x04"] * 100
+    numbers = pa.array(range(100), pa.int64())
+    keys: list[bytes | None] = [b"k"] * 100
+    raw = RawRecords("t", Partition(0), keys, values, numbers, numbers, Offset(100))
+    assert Decoder(Known(text)).decode(raw).bad == {}
+    # THEN those of the union are told
+    place = {"schema": "Odd", "column": "u", "kind": "union"}
+    assert told(metrics, "rowferry_kernel_fallbacks_total", **place) == 100
+
+
+class Known:
+    """A registry with one schema."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def by_id(self, _schema_id: int) -> str:
+        return self.text
+
+    def latest(self, _topic: str) -> str:
+        return self.text
+
+    def is_of(self, topic: str, schema: str) -> bool:
+        del topic, schema
+        return True
 
 
 def test_nothing_is_counted_or_served_where_no_port_is_set() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, RowferryError, Transient
 from rowferry.flow.stage.kinds import open_stage
-from rowferry.flow.stage.snowflake_errors import translate
+from rowferry.flow.stage.snowflake_errors import refused_code, translate
 from rowferry.flow.stage.snowflake_location import local_url, parse_location
 
 
@@ -87,6 +87,7 @@ class ConnectorError(Exception):
         (394303, "JWT token is invalid", AccessDenied, Code.SF_AUTH),
         (251018, "No workload identity credential was found", AccessDenied, Code.SF_AUTH),
         (251011, "certificate verify failed: Hostname mismatch", AccessDenied, Code.SF_AUTH),
+        (250001, "invalid peer certificate: UnknownIssuer", AccessDenied, Code.SF_AUTH),
         (2003, "Stage 'X' does not exist or not authorized", DataAtRisk, Code.STAGE_GONE),
         (3001, "Insufficient privileges", AccessDenied, Code.SF_AUTH),
         (253003, "403 Client Error", Transient, Code.STAGE_DOWN),
@@ -99,6 +100,21 @@ def test_the_connectors_errors_mean_one_thing_each(
     meant = translate(ConnectorError(errno, text), parse_location("@stage/p"))
     assert type(meant) is kind
     assert meant.code is code
+
+
+@pytest.mark.parametrize(
+    ("errno", "text", "code"),
+    [
+        (390100, "Incorrect username or password", 390100),
+        (250001, "Login error: JWT token is invalid, code: 394304", 394304),
+        (250006, "Idp authentication could have failed", 250006),
+        (250001, "Identity Provider responded with error: invalid_client", 250006),
+        (250001, "Could not connect to Snowflake backend", None),
+        (390114, "Authentication token has expired", None),
+    ],
+)
+def test_a_refusal_is_told_from_trouble_on_the_way(errno: int, text: str, code: int | None) -> None:
+    assert refused_code(ConnectorError(errno, text)) == code
 
 
 def test_presigned_addresses_and_tokens_are_cut_out_of_errors() -> None:

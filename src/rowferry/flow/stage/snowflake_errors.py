@@ -13,7 +13,8 @@ from rowferry.flow.stage.snowflake_location import Location, gone
 EXPIRED = frozenset({390104, 390110, 390111, 390112, 390113, 390114, 390115, 390195})
 # A token or a JWT is over or gone: in a session as above; at a login once, for a new one may help.
 RENEWED_AT_LOGIN = frozenset({390303, 390318, 394301})
-_IDENTITY_PROVIDER = 250006  # the connector's: no token for these client credentials
+IDENTITY_PROVIDER = 250006  # the connector's: no token for these client credentials
+_BY_PROVIDER = "identity provider responded with error"  # 5.x has no number for it
 _NO_IDENTITY = frozenset({251017, 251018, 251021})  # the connector's: no workload identity here
 _MISSING = frozenset({2003, 2043, 253001, 253004})  # does not exist or not authorized
 _PRIVILEGE = frozenset({3001, 3041})
@@ -21,6 +22,7 @@ _CONNECTION = range(250001, 253000)  # the connector's own: network, login, sess
 _SYNTAX = frozenset({1003, 2001})
 _LOGIN_CODE = re.compile(r"\b(39[0-9]{4})\b")
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_UNTRUSTED = ("certificate verif", "invalid peer certificate")
 _LONG_WORD = re.compile(r"\S{60,}")
 _LONGEST = 240
 _LOGIN_CODES = range(390_100, 400_000)
@@ -46,7 +48,7 @@ _REPAIRS = {
     394305: "use an RSA key, or an elliptic curve P-256, P-384 or P-521",
     394400: "the token is over, revoked, or the user has no network policy: ALTER USER … ROTATE "
     "PROGRAMMATIC ACCESS TOKEN, then write it to SNOWFLAKE_TOKEN_FILE",
-    _IDENTITY_PROVIDER: "see SNOWFLAKE_OAUTH_CLIENT_ID, SNOWFLAKE_OAUTH_CLIENT_SECRET, "
+    IDENTITY_PROVIDER: "see SNOWFLAKE_OAUTH_CLIENT_ID, SNOWFLAKE_OAUTH_CLIENT_SECRET, "
     "SNOWFLAKE_OAUTH_TOKEN_REQUEST_URL and SNOWFLAKE_OAUTH_SCOPE",
 }
 
@@ -63,7 +65,9 @@ def code_of(error: Exception) -> int:
 def refused_code(error: Exception) -> int | None:
     """The code where Snowflake, or who gives out tokens for it, refused a login; else None."""
     code = code_of(error)
-    is_refused = code in _LOGIN_CODES or code == _IDENTITY_PROVIDER
+    if _BY_PROVIDER in str(getattr(error, "msg", None) or "").lower():
+        return IDENTITY_PROVIDER
+    is_refused = code in _LOGIN_CODES or code == IDENTITY_PROVIDER
     return code if is_refused and code not in EXPIRED else None
 
 
@@ -95,7 +99,7 @@ def _advice_without_login(error: Exception, code: int) -> str | None:
     if code in _PRIVILEGE:
         return "GRANT READ, then WRITE on it"
     if code in _NO_IDENTITY:
-        return "run where SNOWFLAKE_WORKLOAD_IDENTITY_PROVIDER vouches for this process"
+        return "run where SNOWFLAKE_WORKLOADIDENTITY_PROVIDER vouches for this process"
     if _is_of_tls(error):
         return (
             "the server does not prove that it is Snowflake, and was sent no password or token: "
@@ -111,9 +115,12 @@ def denied(code: int, what: str, where: str) -> AccessDenied:
 
 
 def _is_of_tls(error: Exception) -> bool:
-    """4.x has a class for it; 5.x a text."""
+    """4.x has a class for it, 5.x a text; not where a storage is meant, which has its own retry."""
     text = str(getattr(error, "msg", None) or "").lower()
-    return type(error).__name__ == "NonRetryableTlsError" or "certificate verif" in text
+    is_login = code_of(error) in _CONNECTION
+    return type(error).__name__ == "NonRetryableTlsError" or (
+        is_login and any(words in text for words in _UNTRUSTED)
+    )
 
 
 def safe_text(error: Exception) -> str:

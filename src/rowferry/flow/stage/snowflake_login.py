@@ -6,7 +6,13 @@ from typing import Any
 from rowferry.config import Settings
 from rowferry.config_snowflake import Login
 from rowferry.errors import Code, ConfigError
-from rowferry.flow.stage.snowflake_errors import RENEWED_AT_LOGIN, denied, refused_code, safe_text
+from rowferry.flow.stage.snowflake_errors import (
+    IDENTITY_PROVIDER,
+    RENEWED_AT_LOGIN,
+    denied,
+    refused_code,
+    safe_text,
+)
 from rowferry.flow.stage.snowflake_keys import private_key
 from rowferry.flow.stage.snowflake_refusals import Refusals, refusals_of
 from rowferry.private_files import private_text
@@ -47,7 +53,10 @@ def _asked(settings: Settings, refusals: Refusals, changes: Mapping[str, Any]) -
                 raise
             if is_last or code not in RENEWED_AT_LOGIN:
                 refusals.note(code)
-                what = f"Snowflake refuses the login with {code}: {safe_text(error)}"
+                if code == IDENTITY_PROVIDER:
+                    what = "no token is given for these client credentials"
+                else:
+                    what = f"Snowflake refuses the login with {code}: {safe_text(error)}"
                 raise denied(code, what, _who(parameters)) from None
     raise AssertionError("unreachable")
 

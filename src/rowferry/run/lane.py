@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rowferry.flow.receive.register import Boundary, Register
 from rowferry.flow.stage.files import OpenFile
 from rowferry.flow.stage.lines import LineFormat, Lines
 from rowferry.model import Offset, RawRecords
+from rowferry.run.compressing import BackgroundFile
 from rowferry.run.takeover import FirstPutCheck, Taken
 from rowferry.run.uploads import Task
 
@@ -34,6 +36,11 @@ class FileMaking:
     gzip_level: int
     new_path: Callable[[], Path]
     dead_letter: Callable[[Fetched, dict[int, str]], None] | None  # None: stop at the first
+    executor: Executor | None = None  # of one thread, that compresses; None: the loop does it
+
+    def new_file(self) -> BackgroundFile:
+        """A file to be filled."""
+        return BackgroundFile(OpenFile(self.new_path(), self.gzip_level), self.executor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class Lane:
         self._staged = taken.staged
         self._making = making
         self._batch = OpenBatch(taken.register.position, taken.register.planned, making.triggers)
-        self._file: OpenFile | None = None
+        self._file: BackgroundFile | None = None
         self._opened_at = 0.0
         self._pause = _RETRY_SECONDS
         self._landed_at: float | None = None
@@ -246,9 +253,9 @@ class Lane:
             )
         return is_staged and (differs or self.register.format != self._making.format.fingerprint)
 
-    def _open(self, now: float) -> OpenFile:
+    def _open(self, now: float) -> BackgroundFile:
         if self._file is None:
-            self._file = OpenFile(self._making.new_path(), self._making.gzip_level)
+            self._file = self._making.new_file()
             self._opened_at = now
         return self._file
 

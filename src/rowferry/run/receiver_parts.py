@@ -1,6 +1,7 @@
 """What a receiver is made of, from the settings; shared by its memberships."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from rowferry.config import Delivery, Settings, Unreadables
@@ -98,6 +99,8 @@ class Parts:
     def close(self) -> None:
         """Let go of the stage and the threads."""
         self.uploads.close(_CLOSE_SECONDS)
+        if self.making.executor is not None:
+            self.making.executor.shutdown()
         self.uploads.stage.close()
         self.registry.close()
 
@@ -122,6 +125,7 @@ def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
         settings.gzip_level,
         spool.new_path,
         dead_letters.write if dead_letters is not None else None,
+        ThreadPoolExecutor(1, "compress"),
     )
     stage = open_stage(settings)
     for _ in stage.list(_NOWHERE):  # a wrong password or a missing stage is told at once

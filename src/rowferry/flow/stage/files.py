@@ -36,16 +36,19 @@ class OpenFile:
         rest = memoryview(lines)
         while len(self._block) + len(rest) >= BLOCK_BYTES:
             taken = BLOCK_BYTES - len(self._block)
-            self._block += rest[:taken]
-            rest = rest[taken:]
-            compressed = self._deflate.compress(bytes(self._block))
+            block: bytearray | memoryview = rest[:taken]
+            if self._block:
+                self._block += block
+                block = self._block
+            compressed = self._deflate.compress(block)
             self._write(compressed + self._deflate.flush(isal_zlib.Z_FULL_FLUSH))
             self._block.clear()
+            rest = rest[taken:]
         self._block += rest
 
     def finish(self) -> Path:
         """Write the rest; the spooled file is whole on return, and the caller's to remove."""
-        self._write(self._deflate.compress(bytes(self._block)) + self._deflate.flush())
+        self._write(self._deflate.compress(self._block) + self._deflate.flush())
         self._block.clear()
         if self._file is not None:
             try:

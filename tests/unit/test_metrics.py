@@ -10,14 +10,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from rowferry.config import Settings
+from rowferry.errors import Code, Transient
 from rowferry.flow.receive.decode import Decoder
-from rowferry.model import Offset, Partition, RawRecords
-from rowferry.observe.counting import Metrics
+from rowferry.model import Offset, Partition, RawRecords, TopicId
+from rowferry.observe.counting import GroupLag, Metrics
+from rowferry.observe.lag import Stand
 from rowferry.observe.log import configure
 from rowferry.observe.metrics import COUNTED, TIMED, serve
+from rowferry.proof.topic import Log
 
 SOURCES = Path(__file__).parents[2] / "src/rowferry"
 
@@ -142,6 +146,36 @@ class Known:
     def is_of(self, topic: str, schema: str) -> bool:
         del topic, schema
         return True
+
+
+def test_the_groups_lag_is_asked_at_most_every_few_seconds_and_untold_without_an_answer() -> None:
+    # GIVEN a group that is behind
+    now, asked = 100.0, 0
+    log = Log(TopicId("t", "abcdefgh"), Partition(3), 0, 50)
+
+    def ask() -> list[Stand]:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise Transient(Code.KAFKA_CONN, "no broker")
+        return [Stand(log, 40, 10, 2.5)]
+
+    registry = CollectorRegistry()
+    registry.register(GroupLag(ask, "g", lambda: now))
+    place = {"topic": "t", "partition": "3"}
+
+    def lags() -> tuple[float | None, float | None]:
+        return (
+            registry.get_sample_value("kafka_consumergroup_lag", {"consumergroup": "g", **place}),
+            registry.get_sample_value("rowferry_receive_lag_seconds", place),
+        )
+
+    # WHEN somebody looks often THEN Kafka is asked once
+    assert [lags(), lags()] == [(10, 2.5), (10, 2.5)]
+    assert asked == 1
+    # WHEN it does not answer later THEN nothing is said
+    now = 106.0
+    assert lags() == (None, None)
 
 
 def test_nothing_is_counted_or_served_where_no_port_is_set() -> None:

@@ -140,10 +140,18 @@ def errors_page() -> str:
     return page(_GENERATED)
 
 
+def metrics_page() -> str:
+    """Give docs/metrics.md."""
+    from rowferry.cli.reference_metrics import page
+
+    return page(_GENERATED)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings_page,
     "docs/commands.md": commands_page,
     "docs/errors.md": errors_page,
+    "docs/metrics.md": metrics_page,
     ".env.example": env_example,
 }
 

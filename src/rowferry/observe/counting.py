@@ -1,7 +1,8 @@
 """Counts events into a registry of its own, and serves it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from threading import Lock
 from typing import Any, Final
 
 from prometheus_client import (
@@ -12,14 +13,29 @@ from prometheus_client import (
     ProcessCollector,
     start_http_server,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 from structlog.typing import EventDict
 
-from rowferry.errors import Code
-from rowferry.observe.metrics import COUNTED, SEND_LAG, SEND_LAG_MEANING, TIMED, Counted, Timed
+from rowferry.config import Settings
+from rowferry.errors import Code, RowferryError
+from rowferry.observe.lag import Stand, stands
+from rowferry.observe.metrics import (
+    COUNTED,
+    GROUP_LAG,
+    GROUP_LAG_LABELS,
+    RECEIVE_LAG,
+    RECEIVE_LAG_LABELS,
+    SEND_LAG,
+    TIMED,
+    Counted,
+    Timed,
+)
 
 SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 CODES: Final = frozenset(str(code) for code in Code)
 OTHER: Final = "other"
+ASK_SECONDS: Final = 5.0  # between two questions to Kafka, however often somebody looks
 
 
 class Metrics:
@@ -43,6 +59,10 @@ class Metrics:
             note(event)
         return event
 
+    def tell_group_lag(self, settings: Settings) -> None:
+        """Also ask Kafka, when somebody looks, how far the group is behind."""
+        self.registry.register(GroupLag(lambda: stands(settings), settings.group, self._clock))
+
     def listen(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
         """Answer on a thread; gives the port and what ends it. Raises OSError where it is taken."""
         server, thread = start_http_server(port, host, self.registry)
@@ -63,9 +83,42 @@ class Metrics:
             if event["settled"]:
                 settled_at = self._clock() - event["seconds"]
 
-        gauge = Gauge(SEND_LAG, SEND_LAG_MEANING, registry=self.registry)
+        gauge = Gauge(*SEND_LAG, registry=self.registry)
         gauge.set_function(lambda: self._clock() - settled_at)
         self._notes["poll.done"].append(note)
+
+
+class GroupLag(Collector):
+    """Asks where the group stands, at most once in so many seconds; no samples without answer."""
+
+    def __init__(
+        self, ask: Callable[[], Iterable[Stand]], group: str, clock: Callable[[], float]
+    ) -> None:
+        self._ask, self._group, self._clock = ask, group, clock
+        self._lock = Lock()
+        self._asked_at: float | None = None
+        self._stands: list[Stand] = []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give both gauges of each partition."""
+        records = GaugeMetricFamily(*GROUP_LAG, labels=GROUP_LAG_LABELS)
+        seconds = GaugeMetricFamily(*RECEIVE_LAG, labels=RECEIVE_LAG_LABELS)
+        for stand in self._answer():
+            place = [stand.log.topic.topic, str(stand.log.partition)]
+            records.add_metric([self._group, *place], stand.lag_records)
+            seconds.add_metric(place, stand.lag_seconds)
+        yield from (records, seconds)
+
+    def _answer(self) -> list[Stand]:
+        with self._lock:
+            now = self._clock()
+            if self._asked_at is None or now - self._asked_at >= ASK_SECONDS:
+                self._asked_at = now
+                try:
+                    self._stands = list(self._ask())
+                except RowferryError:
+                    self._stands = []
+            return self._stands
 
 
 def label_of(event: EventDict, label: str) -> str:

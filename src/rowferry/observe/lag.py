@@ -60,6 +60,16 @@ class PartitionLag:
     last_file: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A partition's log, and the group's place in it; as in PartitionLag."""
+
+    log: Log
+    committed: int
+    lag_records: int
+    lag_seconds: float
+
+
 def table_positions(settings: Settings) -> list[TablePosition]:
     """The tables' durable positions, from the progress topic. Raises what Kafka raises."""
     topics = Topics(settings)
@@ -91,22 +101,35 @@ def partition_lags(settings: Settings) -> Iterator[PartitionLag]:
     """The group's partitions. Raises what Kafka and the stage raise."""
     admin = AdminClient(admin_config(settings))
     owners = _owners(admin, settings.group)
-    with closing(TopicReader(settings)) as reader, closing(open_stage(settings)) as stage:
+    with closing(open_stage(settings)) as stage:
+        for stand in stands(settings):
+            log = stand.log
+            yield PartitionLag(
+                log.topic.topic,
+                log.partition,
+                stand.committed,
+                log.high,
+                stand.lag_records,
+                stand.lag_seconds,
+                owners.get((log.topic.topic, log.partition)),
+                last_file(stage, log, stand.committed),
+            )
+
+
+def stands(settings: Settings) -> Iterator[Stand]:
+    """Where the group stands in each partition, asking Kafka only. Raises what Kafka raises."""
+    with closing(TopicReader(settings)) as reader:
         for topic in settings.received_topics:
             logs = reader.logs_if_there(topic)
             committed = reader.committed(settings.group, logs) if logs else {}
             for log in logs:
                 position = committed[topic, log.partition]
                 oldest = _oldest(reader, log, position)
-                yield PartitionLag(
-                    topic,
-                    log.partition,
+                yield Stand(
+                    log,
                     position,
-                    log.high,
                     0 if oldest is None else log.high - max(position, log.low),
                     0.0 if oldest is None else max(0.0, round(time.time() - oldest, 3)),
-                    owners.get((topic, log.partition)),
-                    last_file(stage, log, position),
                 )
 
 

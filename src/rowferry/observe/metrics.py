@@ -106,8 +106,15 @@ TIMED: Final = (
     Timed("rowferry_stage_seconds", "First record of a file → file staged", "batch.staged"),
     Timed("rowferry_load_seconds", "A transaction that loads files", "load.loaded"),
 )
-SEND_LAG: Final = "rowferry_send_lag_seconds"
-SEND_LAG_MEANING: Final = "What was committed in the database longer ago than this is in its topic"
+# Gauges, by name and meaning.
+SEND_LAG: Final = (
+    "rowferry_send_lag_seconds",
+    "What was committed in the database longer ago than this is in its topic",
+)
+GROUP_LAG: Final = ("kafka_consumergroup_lag", "Offsets that are not in staged files")
+GROUP_LAG_LABELS: Final = ("consumergroup", "topic", "partition")
+RECEIVE_LAG: Final = ("rowferry_receive_lag_seconds", "Age of the oldest record not staged")
+RECEIVE_LAG_LABELS: Final = ("topic", "partition")
 
 
 def serve(settings: Settings, command: str) -> None:
@@ -124,6 +131,8 @@ def serve(settings: Settings, command: str) -> None:
     metrics = Metrics()
     if command == "send":
         metrics.tell_send_lag()
+    if command == "receive":
+        metrics.tell_group_lag(settings)
     try:
         metrics.listen(settings.metrics_host, port)
     except OSError as error:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from rowferry.config import Settings
-from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent
+from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent, RowferryError
 from rowferry.flow.receive import client
 from rowferry.flow.receive.topics import Topics
 from rowferry.kafka import ASK_SECONDS, Heard, consumer_config, translate
@@ -33,6 +33,7 @@ class TopicReading:
         ends = Topics(settings).ends([topic])
         self._ends = {partition: end for (_, partition), end in ends.items()}
         self._left = set(self._ends)
+        self._failure: RowferryError | None = None
         self._stall_seconds = max(settings.connect_seconds, _LEAST_STALL_SECONDS)
         self._heard_at = time.monotonic()
         self._consumer = Consumer(consumer_config(settings, _properties(self._heard)))
@@ -51,11 +52,13 @@ class TopicReading:
         return not self._left
 
     def fetch(self, most: int, seconds: float) -> list[RawRecords]:
-        """Wait for records, those of each partition together.
+        """Wait for records, those of each partition together; what fails comes behind them.
 
         Raises DataAtRisk for a position that the log does not have, RetryBudgetSpent where nothing
         comes any more before the end, AccessDenied.
         """
+        if self._failure is not None:
+            raise self._failure
         try:
             messages = self._consumer.consume(most, timeout=seconds)
         except KafkaException as error:
@@ -97,7 +100,7 @@ class TopicReading:
         return self._ends[Partition(place.partition)]
 
     def _heed(self, message: Message, partition: Partition) -> bool:
-        """Whether it is no record; where reading cannot go on, raise why."""
+        """Whether it is no record; where reading cannot go on, keep why for the next fetch."""
         error, offset = message.error(), message.offset() or 0
         if error is None:
             self._note(partition, offset + 1)
@@ -105,14 +108,15 @@ class TopicReading:
         if error.code() == client.END_OF_PARTITION:
             self._note(partition, offset)
         elif error.code() == client.OUT_OF_RANGE:
-            raise DataAtRisk(
+            self._failure = DataAtRisk(
                 Code.OFFSET_RESET,
                 "the position is outside of the log",
                 where=f"{self._topic}/{partition}",
                 advice="start elsewhere: what lies before the log has expired",
             )
         elif error.code() not in client.PASSING:
-            raise translate(KafkaException(error), where=self._topic, heard=self._heard)
+            failed = KafkaException(error)
+            self._failure = translate(failed, where=self._topic, heard=self._heard)
         return True
 
     def _note(self, partition: Partition, position: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rowferry.config import Settings
-from rowferry.errors import AccessDenied, Code
+from rowferry.errors import AccessDenied, Code, Transient
 from rowferry.flow.stage.snowflake import SnowflakeStage
 from strict_snowflake import StrictSnowflake
 from strict_snowflake.credentials import (
@@ -313,6 +313,23 @@ def test_a_service_that_is_away_at_login_is_waited_for(
     fake.faults.next("unavailable", times=1, status=503)
     put(stage, tmp_path, 0)
     assert [login.error_code for login in fake.logins] == ["503", None]
+
+
+def test_a_service_that_stays_away_is_trouble_that_passes_and_no_refusal(
+    strict_snowflake: StrictSnowflake,
+    tmp_path: Path,
+    stage_on: Opened,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake = strict_snowflake
+    monkeypatch.setattr("rowferry.flow.stage.snowflake_login.LOGIN_SECONDS", 2)
+    stage = stage_on(fake, {"SNOWFLAKE_PASSWORD": fake.user.password or ""})
+    fake.faults.next("unavailable", times=100, status=503)
+    with pytest.raises(Transient):
+        put(stage, tmp_path, 0)
+    fake.faults.clear()
+    put(stage, tmp_path, 0)
+    assert fake.logins[-1].error_code is None
 
 
 def test_a_server_with_another_name_is_sent_no_password(

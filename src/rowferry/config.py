@@ -135,9 +135,7 @@ class Settings(BaseModel):
     mask_key_file: str | None = setting(None, "File with the key of masked columns, mode 600")
 
     # --- Capture
-    poll_seconds: float = setting(
-        0.1, "Time between polls; down to half of it after rows", unit="s", ge=0.01, le=3600
-    )
+    poll_seconds: float = setting(0.1, "Longest time between polls", unit="s", ge=0.01, le=3600)
     full_every_seconds: float = setting(3600, "Time between full scans", unit="s", ge=1)
     epsilon_seconds: float = setting(5.0, "Allowance for descheduled backends", unit="s", ge=0)
     clock_skew_seconds: float = setting(
@@ -212,7 +210,7 @@ class Settings(BaseModel):
 
     # --- Running
     workers: int = setting(
-        1, "Processes that receive, chunks of an initial load at once", ge=1, le=64
+        1, "Processes that receive; that send, each with tables of its own", ge=1, le=64
     )
     connect_seconds: float = setting(30, "How long a first connection is tried", unit="s", ge=0)
     drain_seconds: float = setting(30, "How long an orderly stop may take", unit="s", gt=0)

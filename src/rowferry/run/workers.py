@@ -67,21 +67,27 @@ class Worker:
 
 
 def run_workers(
-    start: Callable[[int], Child], settings: Settings, stop: Stop, *, once: bool
+    start: Callable[[int], Child],
+    settings: Settings,
+    stop: Stop,
+    *,
+    once: bool,
+    together: bool = True,
 ) -> int:
     """Run WORKERS processes until a stop is asked for, one needs a person, or, once, all are done.
 
     start: starts the worker of a number, from 1. Gives the exit code of the one that needed a
-    person, else the first bad one. All have ended on return.
+    person, else the first bad one. All have ended on return. together: whether the others stop
+    with one that needs a person.
     """
     now = time.monotonic()
     left = [Worker(number, start, now, once=once) for number in range(1, settings.workers + 1)]
     every = [*left]
     failed = 0
-    while left and not failed and not stop.wait(_LOOK_SECONDS):
+    while left and not (failed and together) and not stop.wait(_LOOK_SECONDS):
         now = time.monotonic()
         codes = {worker: worker.look(now) for worker in left}
-        failed = next((code for code in codes.values() if code), 0)
+        failed = failed or next((code for code in codes.values() if code), 0)
         left = [worker for worker, code in codes.items() if code is None]
     asked = [worker.child for worker in every if worker.child.poll() is None]
     end_children(asked, settings.drain_seconds + _GRACE_SECONDS)

@@ -86,6 +86,7 @@ def test_a_slow_stage_pauses_at_the_spools_cap_and_all_arrives(harbour: Harbour)
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_files_of_200_mb_need_less_than_512_mb_and_are_uploaded_while_more_is_read(
     ferry: Ferry, make_snowflake: MakeSnowflake
 ) -> None:

@@ -146,7 +146,7 @@ class Wire(BaseHTTPRequestHandler):
         return self._read_slowly(length, rate) if rate else self.rfile.read(length)
 
     def _read_slowly(self, length: int, bytes_per_second: int) -> bytes:
-        body = b""
+        body = bytearray()
         started = time.monotonic()
         while len(body) < length and not self.listener.closing.is_set():
             body += self.rfile.read(
@@ -154,7 +154,7 @@ class Wire(BaseHTTPRequestHandler):
             )
             due = started + len(body) / bytes_per_second
             self.listener.closing.wait(max(0.0, due - time.monotonic()))
-        return body
+        return bytes(body)
 
     def _chunks(self) -> list[bytes]:
         chunks = []

@@ -20,7 +20,7 @@ CREATE TABLE people (
     id text PRIMARY KEY, name text, mail text, iban char(24), secret text, note varchar(40),
     price numeric(10,2), cost money, small real, paid money, total numeric, fee numeric(8,3),
     big bigint, active boolean, seen timestamptz NOT NULL, local timestamp, host inet, tags text[],
-    ratios numeric(6,2)[], doc jsonb, spare numeric(5,1), kept text,
+    ratios numeric(6,2)[], doc jsonb, spare numeric(5,1), kept text, js json,
     updated_timestamp timestamptz NOT NULL DEFAULT now()
 )
 """
@@ -28,16 +28,17 @@ ROW = """
 INSERT INTO people VALUES
 (%s, 'Ada', 'ada@example.com', 'DE89370400440532013000', 'x', 'a note', 9.99, 7.25, 0.1, 12.5,
  1.5, 2.125, 9007199254740993, true, '2026-11-24 15:04:05.123999+00', '1969-12-31 23:59:59.9999',
- '10.0.0.1', '{a,NULL}', '{1.50,NULL}', '{"a": [1, 2.50]}', 1.5, 'in')
+ '10.0.0.1', '{a,NULL}', '{1.50,NULL}', '{"a": [1, 2.50]}', 1.5, 'in',
+ E'{"b" : 1.50,\n"a":[], "b":null}')
 """
 ODD_ROWS = """
 INSERT INTO people VALUES
 ('odd', 'Äöü😀x', 'ü@example.com', 'short', NULL, NULL, -0.01, -7, 1e-40, -3, 1234567890.1234,
- 0, -1, false, 'infinity', '-infinity', '10.0.0.0/8', '{}', '{NaN,1}', 'null', 'NaN', 'in'),
+ 0, -1, false, 'infinity', '-infinity', '10.0.0.0/8', '{}', '{NaN,1}', 'null', 'NaN', 'in', 'null'),
 ('empty', '', '', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '0044-03-15 BC', NULL,
- NULL, NULL, NULL, NULL, NULL, 'in'),
+ NULL, NULL, NULL, NULL, NULL, 'in', NULL),
 ('left out', '', '', '', '', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, now(), NULL, NULL,
- NULL, NULL, NULL, NULL, 'out')
+ NULL, NULL, NULL, NULL, 'out', NULL)
 """
 COLUMNS = """
 [table."public.people"]
@@ -84,6 +85,7 @@ CHANGES = {
     "ratios": "'{1.51,NULL}'",
     "doc": """'{"a": [1, 2.5]}'""",
     "spare": "1.6",
+    "js": """'{"b" : 1.5, "a":[], "b":null}'""",
 }
 # What the forms leave out, all of it in one row.
 UNSEEN = """
@@ -92,7 +94,7 @@ UPDATE people SET name = 'Adam', secret = 'y', seen = '2026-11-24 15:04:05.12300
 """
 ROWS = len(CHANGES) + 4
 FORMS: dict[str, dict[str, object]] = {
-    "null": {"numeric_special": "null", "mask_key": "a key"},
+    "null": {"numeric_special": "null", "mask_key": "a key", "json_values": "nested"},
     "text": {
         "numeric_special": "string",
         "arrays": "text",

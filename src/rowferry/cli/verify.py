@@ -27,6 +27,7 @@ _MEANINGS = {
     "repeated": "row versions sent again",
     "unreadable": "records set aside",
     "unproven": "rows or lines whose records have expired",
+    "purged": "offsets that are loaded, and whose files were removed",
 }
 
 
@@ -38,6 +39,7 @@ _MEANINGS = {
     "What is carried",
     "Receive",
     "Stage",
+    "Load",
     required=RECEIVING,
 )
 def verify(

@@ -21,6 +21,7 @@ from rowferry.proof.calendar import (
     micros_of_day,
     nanos_of,
 )
+from rowferry.proof.line_json import JsonValue, Members, with_each_name_once
 from rowferry.types import original_name
 
 Schema = Any  # an Avro schema, as JSON has it
@@ -47,19 +48,23 @@ def form_of(schema: Schema, named: dict[str, Schema] | None = None) -> Form:
     if isinstance(schema, list):
         branches = [branch for branch in schema if branch != "null"]
         if len(branches) != 1:
-            raise ValueError("a union of several types")
+            return _UNION
         return _nullable(form_of(branches[0], named))
     if isinstance(schema, str):
         return form_of(named[schema], named) if schema in named else _PLAIN[schema]
+    return _form_of_object(schema, named)
+
+
+def _form_of_object(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
     kind, logical = schema["type"], schema.get("logicalType")
     if "name" in schema:
         named[schema["name"]] = schema
         named[f"{schema.get('namespace', '')}.{schema['name']}".lstrip(".")] = schema
-    if (kind, logical) in _LOGICAL:
+    if isinstance(kind, str) and (kind, logical) in _LOGICAL:
         return _LOGICAL[kind, logical]
     if logical == "decimal":
         return _decimal(schema)
-    if kind in _NESTED:
+    if isinstance(kind, str) and kind in _NESTED:
         return _NESTED[kind](schema, named)
     return form_of(kind, named)
 
@@ -77,7 +82,8 @@ def _nullable(inner: Form) -> Form:
         return lambda value: None if value is None else function(value)
 
     text = or_none(inner.text) if inner.text else None
-    return Form(or_none(inner.raw), or_none(inner.json), text)
+    json = inner.json if inner.json is JsonValue else or_none(inner.json)  # its own null
+    return Form(or_none(inner.raw), json, text)
 
 
 def _same(value: Any) -> Any:
@@ -88,6 +94,14 @@ def _only(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise TypeError(f"{type(value).__name__} where {kind.__name__} belongs")
     return value
+
+
+def _one_of_several(value: Any) -> bool:
+    """Whether a line names one of the types; what follows the name is not looked at."""
+    if value is None:
+        return False
+    (_,) = _only(Members, value).values()
+    return True
 
 
 def _boolean(text: str) -> bool:
@@ -160,7 +174,8 @@ def _map(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
     value_form = form_of(schema["values"], named)
 
     def of(function: Function, pairs: Mapping[str, Any]) -> Any:
-        return tuple(sorted((key, function(value)) for key, value in pairs.items()))
+        members = with_each_name_once(pairs).items()
+        return tuple(sorted((key, function(value)) for key, value in members))
 
     return Form(partial(of, value_form.raw), partial(of, value_form.json), None)
 
@@ -175,7 +190,7 @@ def _record(schema: Mapping[str, Any], named: dict[str, Schema]) -> Form:
         return tuple(form.raw(raw[name]) for form, name in zip(forms, names, strict=True))
 
     def of_json(value: Mapping[str, Any]) -> Any:
-        if list(value) not in (originals, names):
+        if list(with_each_name_once(value)) not in (originals, names):
             raise KeyError("other fields than the schema's")
         return tuple(form.json(cell) for form, cell in zip(forms, value.values(), strict=True))
 
@@ -201,6 +216,7 @@ _BYTES = Form(_same, _base64, _hexadecimal)
 _MICROS = Form(_same, micros_of, _moment_of_postgres)
 _MILLIS = Form(_millis, micros_of, lambda text: _cut_to_millis(_moment_of_postgres(text)))
 _NANOS = Form(_same, nanos_of, None)
+_UNION = Form(lambda raw: raw is not None, _one_of_several, None)
 
 _PLAIN: dict[str, Form] = {
     "null": Form(_same, _same, _same),
@@ -223,6 +239,7 @@ _LOGICAL: dict[tuple[Any, str | None], Form] = {
     ("long", "local-timestamp-millis"): _MILLIS,
     ("long", "local-timestamp-micros"): _MICROS,
     ("long", "local-timestamp-nanos"): _NANOS,
+    ("string", "json"): Form(_same, JsonValue, _same),
     ("string", "uuid"): _STRING,
 }
 

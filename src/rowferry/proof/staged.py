@@ -1,16 +1,16 @@
 """The lines of staged files against the records of their partition, one by one, in step."""
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
 from rowferry.flow.stage.contract import Stage
 from rowferry.proof.calendar import micros_of
+from rowferry.proof.line_json import parsed, with_each_name_once
+from rowferry.proof.loaded import Owed
 from rowferry.proof.records import RecordReader, UnreadableRecord
 from rowferry.proof.topic import Log, Record
 
@@ -75,9 +75,12 @@ class LineCheck:
                 with gzip.GzipFile(fileobj=BytesIO(stage.read(file.name))) as content:
                     for number, text in enumerate(content, 1):
                         yield self._line(file, number, text)
-            except (OSError, EOFError, zlib.error, ValueError) as error:
+            except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
                 self.tally.changed += 1
                 self.tally.find(f"{file.name}: line {number}: cannot be read: {error}")
+            except RecursionError:
+                self.tally.changed += 1
+                self.tally.find(f"{file.name}: line {number}: nested deeper than it can be read")
             if number != file.rows:
                 self.tally.changed += 1
                 self.tally.find(f"{file.name}: {number} lines where the name says {file.rows}")
@@ -130,13 +133,7 @@ class LineCheck:
         return {self._metadata[name]: v for name, v in known.items() if name in self._metadata}
 
     def _line(self, file: File, number: int, text: bytes) -> Line:
-        content = json.loads(
-            text,
-            parse_float=Decimal,
-            parse_int=_whole,
-            object_pairs_hook=_once,
-            parse_constant=_refuse,
-        )
+        content = with_each_name_once(parsed(text))
         name = self._metadata.get("_offset")
         offset = content.get(name) if name else None
         if not text.endswith(b"\n") or (name and not isinstance(offset, int)):
@@ -146,23 +143,8 @@ class LineCheck:
         return Line(file.name, number, offset, content)
 
 
-def _whole(digits: str) -> int | Decimal:
-    return Decimal(digits) if digits == "-0" else int(digits)  # a float's -0 is not 0
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key twice in an object")
-    return content
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
 def compare(
-    check: LineCheck, lines: Iterable[Line], records: Iterator[Record], log: Log, must: range
+    check: LineCheck, lines: Iterable[Line], records: Iterator[Record], log: Log, must: Owed
 ) -> None:
     """Walk lines and records together; must: the offsets that have to be on the stage."""
     tally = check.tally
@@ -193,7 +175,7 @@ def compare(
         record = next(records, None)
 
 
-def _unstaged(record: Record, log: Log, must: range, check: LineCheck) -> None:
+def _unstaged(record: Record, log: Log, must: Owed, check: LineCheck) -> None:
     tally = check.tally
     tally.records += 1
     if record.offset in must and check.is_unreadable(record):

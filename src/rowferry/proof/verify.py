@@ -4,7 +4,7 @@ Nothing here trusts a counter: names and lines are read from the stage, records 
 a consumer of its own, rows from the tables as text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 
@@ -13,7 +13,8 @@ from rowferry.flow.stage.contract import Stage
 from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.names import FileName, parse_name, topic_prefix
 from rowferry.proof.completeness import Completeness, TableCheck
-from rowferry.proof.coverage import Coverage, cover
+from rowferry.proof.coverage import Coverage, Ranges, cover
+from rowferry.proof.loaded import LedgerReader, Owed, Place, split_at
 from rowferry.proof.records import NEWEST, RecordReader, Shape, shape_of
 from rowferry.proof.staged import File, LineCheck, Tally, compare
 from rowferry.proof.topic import Log, TopicReader
@@ -32,6 +33,7 @@ class Verification:
     without a record, files that cannot be read. pending: records not staged yet. repeated: the
     same version of a row once more in the topic (a full scan does that). unreadable: records set
     aside as no value of their schema. unproven: rows and lines whose records have expired.
+    purged: offsets without a file, which the loader's ledger says are loaded.
     """
 
     rows: int = 0
@@ -47,6 +49,7 @@ class Verification:
     repeated: int = 0
     unreadable: int = 0
     unproven: int = 0
+    purged: int = 0
     findings: tuple[str, ...] = ()
 
     @property
@@ -82,6 +85,7 @@ class Parts:
     topics: TopicReader
     records: RecordReader
     registry: Registry
+    ledger: LedgerReader
 
 
 def verify(settings: Settings, *, deep: bool = True, grace_seconds: float = 10.0) -> Verification:
@@ -94,7 +98,8 @@ def verify(settings: Settings, *, deep: bool = True, grace_seconds: float = 10.0
         registry = stack.enter_context(closing(Registry(settings)))
         stage = stack.enter_context(closing(open_stage(settings)))
         topics = stack.enter_context(closing(TopicReader(settings)))
-        parts = Parts(settings, stage, topics, RecordReader(registry.by_id), registry)
+        ledger = stack.enter_context(closing(LedgerReader(settings)))
+        parts = Parts(settings, stage, topics, RecordReader(registry.by_id), registry, ledger)
         found = Verification()
         table_of = {settings.topic_of(table): table for table in settings.tables}
         for topic in settings.received_topics:
@@ -104,7 +109,7 @@ def verify(settings: Settings, *, deep: bool = True, grace_seconds: float = 10.0
                 note = f"{topic}: Debezium's; the names of its files are proved, not their lines"
                 found += Verification(findings=(note,))
             found += _verify_topic(parts, topic, table, deep=compares, grace_seconds=grace_seconds)
-        return found
+        return found + Verification(findings=(ledger.why_not,) if ledger.why_not else ())
 
 
 def _is_debeziums(parts: Parts, topic: str) -> bool:
@@ -121,16 +126,19 @@ def _verify_topic(
     logs = parts.topics.logs_if_there(topic)
     committed = parts.topics.committed(parts.settings.group, logs) if logs else {}
     files = list(_files(parts.stage, topic))
+    loaded = parts.ledger.positions(topic)  # after the files: what is gone by then is in it
     # 2. The names, partition by partition, and those of earlier creations of the topic.
-    found = _verify_strangers(files, logs)
+    found = _verify_strangers(files, logs, loaded)
     for log in logs:
         own = [f for f in files if f.is_of(log)]
         position = committed[log.topic.topic, log.partition]
         coverage = cover((f.named for f in own), _begin(parts.settings, log, position), position)
-        found += _of_names(coverage, log.where)
+        purged, lost = split_at(coverage.gaps, loaded.get((log.topic.short_id, log.partition), 0))
+        found += _of_names(coverage, log.where, purged, lost)
         # 3. The lines against the records.
         if deep:
-            must = range(_first(coverage, log, parts.settings), max(position, coverage.end or 0))
+            first, stop = _first(coverage, log, parts.settings), max(position, coverage.end or 0)
+            must = Owed(first, stop, purged)
             found += _verify_lines(parts, log, own, must, check)
     # 4. The rows against the records.
     if check is not None:
@@ -151,18 +159,22 @@ def _files(stage: Stage, topic: str) -> Iterator[StagedName]:
             yield StagedName(staged.name, named)
 
 
-def _verify_strangers(files: list[StagedName], logs: list[Log]) -> Verification:
+def _verify_strangers(
+    files: list[StagedName], logs: list[Log], loaded: Mapping[Place, int]
+) -> Verification:
     """Files under another topic id: their names must cover, but there is no topic to ask."""
-    strangers: dict[tuple[str, int], list[FileName]] = {}
+    strangers: dict[Place, list[FileName]] = {}
     for file in files:
         if not any(file.is_of(log) for log in logs):
-            place = (file.named.short_id, file.named.partition)
-            strangers.setdefault(place, []).append(file.named)
+            of = (file.named.short_id, file.named.partition)
+            strangers.setdefault(of, []).append(file.named)
     found = Verification()
-    for (short_id, partition), names in sorted(strangers.items()):
+    for place, names in sorted(strangers.items()):
+        short_id, partition = place
         where = f"{names[0].topic_folder}/{short_id}[{partition}]"
         note = f"{where}: files of an earlier creation of the topic, whose records are gone"
-        found += _of_names(cover(names), where)
+        coverage = cover(names)
+        found += _of_names(coverage, where, *split_at(coverage.gaps, loaded.get(place, 0)))
         found += Verification(unproven=sum(name.rows for name in names), findings=(note,))
     return found
 
@@ -179,12 +191,13 @@ def _first(coverage: Coverage, log: Log, settings: Settings) -> int:
     return coverage.start
 
 
-def _of_names(coverage: Coverage, where: str) -> Verification:
-    told = [f"{where}: no file has offsets {_range(gap)}" for gap in coverage.gaps]
+def _of_names(coverage: Coverage, where: str, purged: Ranges, lost: Ranges) -> Verification:
+    told = [f"{where}: no file has offsets {_range(gap)}" for gap in lost]
     told += [f"{where}: two files have offsets {_range(both)}" for both in coverage.overlaps]
     return Verification(
         files=coverage.files,
-        gaps=len(coverage.gaps),
+        gaps=len(lost),
+        purged=sum(end - start for start, end in purged),
         overlaps=len(coverage.overlaps),
         duplicates=coverage.duplicates,
         findings=tuple(told),
@@ -196,7 +209,7 @@ def _range(positions: tuple[int, int]) -> str:
 
 
 def _verify_lines(
-    parts: Parts, log: Log, files: list[StagedName], must: range, check: TableCheck | None
+    parts: Parts, log: Log, files: list[StagedName], must: Owed, check: TableCheck | None
 ) -> Verification:
     tally = Tally()
     lines = LineCheck(parts.records, parts.settings.metadata, tally)

@@ -217,7 +217,7 @@ class Settings(BaseModel):
     log_format: Literal["auto", "json", "console"] = setting("auto", "Shape of log lines")
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least level logged")
     metrics_port: int | None = setting(
-        None, "Port of send's /metrics, the next of load's, then receive's; unset: none", ge=1
+        None, "Port of send's /metrics; +100: receive's, +200: load's; unset: none", ge=1, le=65_000
     )
     metrics_host: str = setting("127.0.0.1", "Address of the metrics; 0.0.0.0: any")
 

@@ -15,9 +15,11 @@ from rowferry.observe.metrics import (
 
 _ABOUT = """\
 With `ROWFERRY_METRICS_PORT` set, each process that runs long serves its metrics in Prometheus'
-text format at `/metrics`: {ports} listen on that port and the
-two behind it, in this order,
-started alone or by `rowferry run`. Further receivers on one machine are given ports of their own.
+text format at `/metrics`, on a port of its own:
+
+{ports}
+
+Of several `ROWFERRY_WORKERS` the first has that port, the second the next, and so on.
 `ROWFERRY_METRICS_HOST` is loopback unless it is set; no row, setting or secret is on the page.
 Without a port nothing is counted. A port that is taken is told in the log, and keeps nothing from
 being carried.
@@ -35,7 +37,7 @@ for all partitions: take the `max` over receivers. Without an answer there are n
 
 def page(generated: str) -> str:
     """Give docs/metrics.md."""
-    ports = ", ".join(f"`{name}`" for name in PORTS)
+    ports = "\n".join(f"- `{name}`: that port + {port}" for name, port in PORTS.items())
     lines = ["# Metrics\n", generated, _ABOUT.format(ports=ports), ""]
     lines += ["| name | labels | meaning |", "|---|---|---|"]
     lines += [f"| `{name}` | {labels} | {meaning} |" for name, labels, meaning in _rows()]

@@ -10,7 +10,7 @@ from rowferry.observe.log import configure
 
 log = structlog.get_logger()
 
-PORTS: Final = {"send": 0, "load": 1, "receive": 2}  # from METRICS_PORT on; more receivers: 3, …
+PORTS: Final = {"send": 0, "receive": 100, "load": 200}  # from METRICS_PORT on; workers: 0, 1, …
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import pytest
 
 from rowferry.config import Settings
 from rowferry.errors import Code, RetryBudgetSpent, Transient
-from rowferry.run.retry import Retry
+from rowferry.run.patience import Retry
 from rowferry.stop import Stop
 
 DOWN = Transient(Code.KAFKA_CONN, "down", where="broker", advice="see KAFKA_SERVER")

@@ -18,8 +18,7 @@ from rowferry.flow.stage.load_session import LoadSession
 from rowferry.flow.stage.load_targets import place_of
 from rowferry.flow.stage.snowflake_location import parse_location
 from rowferry.registry import Registry
-from rowferry.run.patience import first_reach
-from rowferry.run.retry import Retry
+from rowferry.run.patience import Retry, first_reach
 from rowferry.run.topic_loader import Committed, Loaded, TopicLoader
 from rowferry.run.watchdog import Watchdog
 from rowferry.stop import Stop

@@ -56,26 +56,58 @@ class Vanishing:
             ) from error
 
 
-def first_reach(open_: Callable[[], Opened], settings: Settings, stop: Stop) -> Opened | None:
-    """Open something, trying for CONNECT_SECONDS; None where a stop was asked for meanwhile.
+class Retry:
+    """Waits between attempts: CONNECT_SECONDS in all before the first success, then for ever."""
 
-    Raises RetryBudgetSpent, and ConfigError where it is a topic that is missing.
-    """
-    deadline = time.monotonic() + settings.connect_seconds
-    pauses = Pauses()
+    def __init__(
+        self, settings: Settings, stop: Stop, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._settings, self._stop, self._clock = settings, stop, clock
+        self._pauses = Pauses()
+        self._began = clock()
+        self._has_succeeded = False
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        """All parts answered: from now on, trouble passes."""
+        if self._failures:
+            log.info("connect.recovered", failures=self._failures)
+        self._has_succeeded, self._failures = True, 0
+
+    def wait(self, error: Transient) -> None:
+        """Say what is wrong, and wait; a stop ends the wait.
+
+        Where nothing was reached within CONNECT_SECONDS, raises RetryBudgetSpent, and ConfigError
+        where it is a topic that is missing.
+        """
+        if self._stop.requested:
+            return
+        now = self._clock()
+        left = self._began + self._settings.connect_seconds - now
+        if not self._has_succeeded and left <= 0:
+            kind = ConfigError if error.code is Code.TOPIC_GONE else RetryBudgetSpent
+            raise kind(error.code, error.what, where=error.where, advice=error.advice) from error
+        self._failures += 1
+        pause = self._pauses.after(now - self._began if self._has_succeeded else 0)
+        if self._has_succeeded:
+            self._began = now
+        else:
+            pause = min(pause, max(left, 0.05))
+        log.warning(
+            "connect.retry",
+            reason=str(error),
+            failures=self._failures,
+            pause_seconds=round(pause, 1),
+        )
+        self._stop.wait(pause)
+
+
+def first_reach(open_: Callable[[], Opened], settings: Settings, stop: Stop) -> Opened | None:
+    """Open something, trying as Retry does; None where a stop was asked for meanwhile."""
+    retry = Retry(settings, stop)
     while not stop.requested:
         try:
             return open_()
         except Transient as error:
-            if time.monotonic() >= deadline:
-                if error.code is Code.TOPIC_GONE:
-                    raise ConfigError(
-                        error.code, error.what, where=error.where, advice=error.advice
-                    ) from error
-                raise RetryBudgetSpent(
-                    error.code, error.what, where=error.where, advice=error.advice
-                ) from error
-            pause = min(pauses.after(0), max(0.05, deadline - time.monotonic()))
-            log.warning("connect.retry", reason=str(error), pause_seconds=round(pause, 1))
-            stop.wait(pause)
+            retry.wait(error)
     return None

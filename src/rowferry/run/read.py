@@ -20,9 +20,8 @@ from rowferry.flow.stage.lines import LineFormat, line_format
 from rowferry.kernel.rows import Row, python_rows
 from rowferry.model import DecodedRecords, RawRecords
 from rowferry.registry import Registry
-from rowferry.run.patience import first_reach
+from rowferry.run.patience import Retry, first_reach
 from rowferry.run.pressure import Pressure
-from rowferry.run.retry import Retry
 from rowferry.sources import load_settings
 from rowferry.stop import Stop
 

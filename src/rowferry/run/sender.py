@@ -14,8 +14,7 @@ from rowferry.errors import Code, NeedsPerson, Transient
 from rowferry.failpoints import failpoint
 from rowferry.flow.encode.contract import NOTE
 from rowferry.model import Slice
-from rowferry.run.patience import first_reach
-from rowferry.run.retry import Retry
+from rowferry.run.patience import Retry, first_reach
 from rowferry.run.sender_parts import Observer, Parts, Unobserved, assemble, of_database
 from rowferry.run.sender_summary import Summary
 from rowferry.stop import Stop

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,6 +15,7 @@ from rowferry.failpoints import failpoint
 from rowferry.flow.stage.contract import Stage
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 30.0
+_MOST_BYTES = 200_000_000  # on their way at once: Snowflake's connector has whole files in memory
 
 log = structlog.get_logger()
 
@@ -32,6 +34,11 @@ class Task:
     tries: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
     _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody wants it any more."""
+        return self._cancelled.is_set()
 
     @property
     def ended(self) -> bool:
@@ -64,11 +71,34 @@ class Task:
         self._ended.set()
 
 
+class Room:
+    """Bounds the bytes that are on their way at once; a file that is larger goes alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Wait for room, and have it until the block ends."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + size <= self._most)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= size
+                self._changed.notify_all()
+
+
 class Uploads:
     """Daemon threads, so that a black hole behind an upload cannot keep the process."""
 
     def __init__(self, stage: Stage, threads: int) -> None:
         self.stage = stage
+        self._room = Room(_MOST_BYTES)
         self._queue: SimpleQueue[Task | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._work, name=f"upload-{number}", daemon=True)
@@ -81,11 +111,15 @@ class Uploads:
         """Upload a spooled file, and remove it once it is staged or cancelled."""
 
         def upload() -> None:
-            before()
-            self.stage.put(name, path)
-            failpoint("receive.put")
+            with self._room.taken(task.size):
+                if task.cancelled:
+                    return
+                before()
+                self.stage.put(name, path)
+                failpoint("receive.put")
 
-        return self._add(Task(upload, f"put {name}", path.stat().st_size))
+        task = Task(upload, f"put {name}", path.stat().st_size)
+        return self._add(task)
 
     def ask(self, action: Callable[[], None], what: str) -> Task:
         """Do something that waits for the stage or the cluster."""

@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 from typing import assert_type
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 import rowferry
 from rowferry import Settings, Stop, load_settings
@@ -22,6 +25,13 @@ def test_public_names_are_typed() -> None:
     assert_type(Settings(tables=("public.a",)).tables, tuple[str, ...])
     assert_type(Stop().requested, bool)
     assert_type(load_settings(environ={}), Loaded)
+
+
+def test_the_wheel_tells_type_checkers_that_it_is_typed(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    [wheel] = WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(wheel) as content:
+        assert "rowferry/py.typed" in content.namelist()
 
 
 def test_importing_the_package_imports_no_client() -> None:

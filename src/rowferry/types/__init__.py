@@ -4,6 +4,7 @@ wire_of: how a column is read; select_expression: the SQL that reads it so; avro
 a schema. names: what Avro does not allow is escaped, and the original kept in a property.
 """
 
+from rowferry.types.avro import avro_of
 from rowferry.types.names import (
     KEY_PROPERTY,
     NAME_PROPERTY,
@@ -18,7 +19,6 @@ from rowferry.types.wires import (
     TEXT_SETTINGS,
     Kind,
     Wire,
-    avro_of,
     decimal_digits,
     decimal_form,
     select_expression,

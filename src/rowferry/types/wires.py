@@ -1,4 +1,4 @@
-"""PostgreSQL type → how it is read, and its Arrow and Avro types: the mapping table."""
+"""PostgreSQL type → how it is read, and its Arrow type: the mapping table."""
 
 import re
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from rowferry.model import Column
-from rowferry.types.names import avro_name, named
+from rowferry.types.names import avro_name
 
 MOST_DIGITS = 76  # of a decimal256; more digits travel as text
 TEXT_SETTINGS = {
@@ -79,14 +79,15 @@ class _Scalar:
     avro: str | dict[str, str]
 
 
-def _logical(avro: str, name: str) -> dict[str, Any]:
+def logical(avro: str, name: str) -> dict[str, Any]:
+    """An Avro type and the logical type that it is."""
     return {"type": avro, "logicalType": name}
 
 
-JSON: dict[str, Any] = {"type": "string", "logicalType": "json"}
+JSON = logical("string", "json")
 _TEXT = _Scalar(Kind.TEXT, pa.utf8(), "string")
 
-_SCALARS: dict[int, _Scalar] = {
+SCALARS: dict[int, _Scalar] = {
     16: _Scalar(Kind.BOOL, pa.bool_(), "boolean"),
     17: _Scalar(Kind.BYTES, pa.binary(), "bytes"),
     19: _TEXT,  # name
@@ -101,11 +102,11 @@ _SCALARS: dict[int, _Scalar] = {
     701: _Scalar(Kind.FLOAT64, pa.float64(), "double"),
     1042: _TEXT,  # char(n)
     1043: _TEXT,  # varchar
-    1082: _Scalar(Kind.DATE, pa.date32(), _logical("int", "date")),
-    1083: _Scalar(Kind.TIME, pa.time64("us"), _logical("long", "time-micros")),
-    1114: _Scalar(Kind.TIMESTAMP, pa.timestamp("us"), _logical("long", "local-timestamp-micros")),
-    1184: _Scalar(Kind.TIMESTAMP, pa.timestamp("us", "UTC"), _logical("long", "timestamp-micros")),
-    2950: _Scalar(Kind.UUID, pa.utf8(), _logical("string", "uuid")),
+    1082: _Scalar(Kind.DATE, pa.date32(), logical("int", "date")),
+    1083: _Scalar(Kind.TIME, pa.time64("us"), logical("long", "time-micros")),
+    1114: _Scalar(Kind.TIMESTAMP, pa.timestamp("us"), logical("long", "local-timestamp-micros")),
+    1184: _Scalar(Kind.TIMESTAMP, pa.timestamp("us", "UTC"), logical("long", "timestamp-micros")),
+    2950: _Scalar(Kind.UUID, pa.utf8(), logical("string", "uuid")),
     3802: _Scalar(Kind.JSONB, pa.utf8(), JSON),
 }  # by oid, as pg_type.dat fixes them
 
@@ -156,14 +157,6 @@ def select_expression(wire: Wire, sql: str) -> str:
     return sql
 
 
-def avro_of(column: Column, namespace: str = "") -> Any:
-    """The Avro type of the column's values, without the null that a nullable column adds.
-
-    namespace: that of a composite's record; by it, records of equal names stay apart.
-    """
-    return _avro(wire_of(column), namespace)
-
-
 def decimal_digits(type_mod: int) -> tuple[int, int] | None:
     """Precision and scale of a numeric's type modifier; None where it carries no decimal.
 
@@ -187,7 +180,7 @@ def _scalar(column: Column) -> Wire:
         return Wire(name, Kind.NUMERIC, _decimal(*digits), special_is_null=specials == "null")
     if oid == _MONEY:  # the binary form does not say how many of its digits are a fraction
         return Wire(name, Kind.NUMERIC, _decimal(*_MONEY_DIGITS), cast="numeric")
-    scalar = _SCALARS.get(oid)
+    scalar = SCALARS.get(oid)
     if scalar is None:
         return _text(column)
     return Wire(name, scalar.kind, scalar.arrow_type)
@@ -268,41 +261,3 @@ def _casts(wire: Wire) -> bool:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _avro(wire: Wire, namespace: str) -> Any:
-    match wire:
-        case Wire(kind=Kind.ARRAY, element=Wire() as element):
-            avro: Any = ["null", _avro(element, namespace)]
-            for _ in range(wire.depth):
-                avro = {"type": "array", "items": avro}
-            return avro
-        case Wire(kind=Kind.COMPOSITE):
-            return _record(wire, namespace)
-        case Wire(labels=labels) if labels:
-            place = {"namespace": namespace} if namespace else {}
-            return named(wire.name, type="enum", **place, symbols=list(labels))
-        case Wire(kind=Kind.HSTORE):
-            return {"type": "map", "values": ["null", "string"]}
-        case Wire(kind=Kind.NUMERIC, arrow_type=decimal) if pa.types.is_decimal(decimal):
-            digits = {"precision": decimal.precision, "scale": decimal.scale}
-            return {"type": "bytes", "logicalType": "decimal", **digits}
-        case _:
-            return _AVRO[wire.kind, wire.arrow_type]
-
-
-def _record(wire: Wire, namespace: str) -> dict[str, Any]:
-    """A composite as a record, whose own records live in a namespace of its name."""
-    inside = f"{namespace}.{avro_name(wire.name)}".lstrip(".")
-    fields = [
-        named(field.name, type=["null", _avro(field, inside)], default=None)
-        for field in wire.fields
-    ]
-    place = {"namespace": namespace} if namespace else {}
-    return named(wire.name, type="record", **place, fields=fields)
-
-
-_AVRO = {(scalar.kind, scalar.arrow_type): scalar.avro for scalar in _SCALARS.values()}
-_AVRO[Kind.NUMERIC, pa.utf8()] = "string"
-_AVRO[Kind.TIMESTAMP, pa.timestamp("ms")] = _logical("long", "local-timestamp-millis")
-_AVRO[Kind.TIMESTAMP, pa.timestamp("ms", "UTC")] = _logical("long", "timestamp-millis")

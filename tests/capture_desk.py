@@ -12,8 +12,9 @@ import pyarrow as pa
 from fix_stack import Database
 from rowferry.config import Settings, environment_name
 from rowferry.flow.capture.incremental import IncrementalCapture
+from rowferry.flow.capture.opening import connect
 from rowferry.flow.capture.poll import PostgresSource
-from rowferry.flow.capture.source import Connected, connect
+from rowferry.flow.capture.source import Connected
 from rowferry.model import Slice
 from rowferry.sources import load_settings
 

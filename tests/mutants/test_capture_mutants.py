@@ -10,7 +10,7 @@ import pytest
 from properties.test_window_cases import CASES
 from properties.test_window_schedules import run_schedule
 from properties.window_world import FakeSource, World
-from rowferry.flow.capture import durable, feed, history, state, window
+from rowferry.flow.capture import ahead, durable, feed, history, state, window
 from rowferry.flow.capture.state import Part, State
 from rowferry.flow.capture.window import BEGINNING, NEVER, Ring
 from rowferry.flow.capture.xids import NONE, XidSet
@@ -156,9 +156,26 @@ def a_load_begins_in_the_snapshot_that_began_it(patch: Patch) -> None:
     def turn(self: feed.Feed, here: Any) -> Any:
         yield from original(self, here)
         for load in self.state.loads if self.state else ():
-            yield from self._load_chunk(here, load.leaf)
+            yield from self._load_chunks(here, load.leaf)
 
     patch.setattr(feed.Feed, "turn", turn)
+
+
+def a_chunk_is_read_ahead_of_the_next_poll(patch: Patch) -> None:
+    original = ahead.pieces
+    kept: dict[Any, Any] = {}
+
+    def across_polls(source: Any, query: Any, *how: Any) -> Any:
+        if query.claim is None:
+            yield from original(source, query, *how)
+            return
+        fetched = kept.pop((source, query.leaf, query.after), None) or source.read(query)
+        coming = replace(query, after=fetched.last)
+        if not fetched.complete:
+            kept[source, query.leaf, coming.after] = source.read(coming)
+        yield fetched
+
+    patch.setattr(feed, "pieces", across_polls)
 
 
 def a_load_takes_everything(patch: Patch) -> None:
@@ -262,6 +279,7 @@ MUTANTS: list[Callable[[Patch], None]] = [
     no_pending,
     the_cursor_of_a_pending_poll_is_not_kept,
     a_load_begins_in_the_snapshot_that_began_it,
+    a_chunk_is_read_ahead_of_the_next_poll,
     a_load_takes_everything,
     a_load_of_a_new_leaf_forgets_what_was_sent,
     new_leaves_are_not_loaded,

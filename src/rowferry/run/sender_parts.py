@@ -92,6 +92,6 @@ def assemble(settings: Settings, stop: Stop, capture: MakeCapture) -> Parts:
 def of_database(*, once: bool) -> MakeCapture:
     """The capture of the settings' database; once: scans that repeat are made once."""
     from rowferry.flow.capture.incremental import IncrementalCapture
-    from rowferry.flow.capture.source import connect
+    from rowferry.flow.capture.opening import connect
 
     return lambda settings: IncrementalCapture(settings, connect=connect, once=once)

@@ -102,7 +102,7 @@ class Feed:
         if is_due:
             yield from self._poll_untimed(here)
         for leaf in loading:  # never those that this snapshot began: it is too old for them
-            yield from self._load(here, leaf)
+            yield from self._load_chunks(here, leaf)
         self.settled = is_new_poll and is_due and not self._now.loads
 
     def _meet(self, here: Here) -> State:
@@ -212,7 +212,7 @@ class Feed:
         marks = here.source.marks(query)
         return _ids(marks[~sent.holds(marks)])
 
-    def _load(self, here: Here, leaf: int) -> Iterator[Slice]:
+    def _load_chunks(self, here: Here, leaf: int) -> Iterator[Slice]:
         load = next((load for load in self._now.loads if load.leaf == leaf), None)
         if load is None:
             return

@@ -133,10 +133,3 @@ class Connected:
 
 
 Connect = Callable[[Settings], Connected]
-
-
-def connect(settings: Settings) -> Connected:
-    """Connect to the settings' database; the driver is loaded only then."""
-    from rowferry.flow.capture.opening import connect as connect_to_postgres
-
-    return connect_to_postgres(settings)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,25 +73,36 @@ class Task:
 
 
 class Room:
-    """Bounds the bytes that are on their way at once; a file that is larger goes alone."""
+    """Bounds the bytes that are on their way at once; first come, first served.
+
+    A file that is larger goes alone.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken = 0
+        self._waiting: deque[object] = deque()
         self._changed = threading.Condition()
 
     @contextmanager
     def taken(self, size: int) -> Iterator[None]:
         """Wait for room, and have it until the block ends."""
+        ticket = object()
         with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + size <= self._most)
+            self._waiting.append(ticket)
+            self._changed.wait_for(lambda: self._waiting[0] is ticket and self._fits(size))
+            self._waiting.popleft()
             self._taken += size
+            self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
                 self._taken -= size
                 self._changed.notify_all()
+
+    def _fits(self, size: int) -> bool:
+        return not self._taken or self._taken + size <= self._most
 
 
 class Uploads:

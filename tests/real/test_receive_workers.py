@@ -103,3 +103,18 @@ def test_what_one_worker_needs_a_person_for_ends_all_with_its_exit_code(ferry: F
     # THEN
     assert parent.wait(30) == 4, ferry.log()
     assert "E_REGISTER_UNREADABLE" in ferry.log()
+
+
+def test_once_with_workers_does_not_wait_for_the_age_of_each_others_files(ferry: Ferry) -> None:
+    # GIVEN two workers that both join before records come, with files that would stay open for long
+    ferry.create(partitions=4)
+    ferry.produce(range(400), partitions=4)
+    own: dict[str, Any] = {"workers": 2, "delivery": "batch", "max_age_seconds": 3600}
+
+    # WHEN they stage what is in the topic
+    parent = ferry.start("--once", failpoints="receive.poll=sleep:2000@1", **own)
+
+    # THEN each ends its files where the topic ended, as the other waits for their completion
+    assert parent.wait(60) == 0, ferry.log()
+    assert takers(ferry) == {"1", "2"}
+    ferry.check()

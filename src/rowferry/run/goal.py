@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from rowferry.errors import Transient
+from rowferry.flow.receive.batches import Reason
 from rowferry.flow.receive.topics import Place, Topics
 from rowferry.model import Offset
 from rowferry.run.lane import Lane
@@ -24,13 +25,19 @@ class Goal:
         self._asked_at = time.monotonic()
 
     def is_reached(self, lanes: Sequence[Lane]) -> bool:
-        """Whether everything is in our files, or completed by others."""
+        """Whether everything is in our files, or completed by others.
+
+        A file that reaches the goal ends with it: others wait for its completion, as we for theirs.
+        """
         own = {(lane.owned.topic.topic, lane.owned.partition): lane for lane in lanes}
         left = {
             place: end
             for place, end in self._left.items()
             if place not in own or own[place].held_up or own[place].position < end
         }
+        for place, lane in own.items():
+            if place not in left and lane.start < self._left.get(place, 0):
+                lane.end(Reason.DRAIN)
         if any(place in own for place in left):
             return False
         return not left or self._others_have_completed(left)

@@ -101,6 +101,11 @@ class Lane:
         self._received: Offset = taken.register.position
 
     @property
+    def start(self) -> Offset:
+        """Where the open file starts."""
+        return self._batch.start
+
+    @property
     def position(self) -> Offset:
         """Behind all records that are in files."""
         return self._batch.position

@@ -19,7 +19,7 @@ from rowferry.kernel.avro.schema import record_of, shape_of
 
 FEW = (1, 2, 3)
 AROUND = (FEWEST_ROWS_A_BLOCK - 1, FEWEST_ROWS_A_BLOCK, FEWEST_ROWS_A_BLOCK + 1)
-ENOUGH = 200
+ENOUGH = 100  # to meet a moment without neighbours
 
 
 def scalars(*, nullable: bool) -> dict[str, Any]:

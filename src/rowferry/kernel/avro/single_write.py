@@ -45,7 +45,11 @@ def decimal_bytes(unscaled: int) -> bytes:
 
 
 def _write_bytes(out: bytearray, data: bytes) -> None:
-    write_long(out, len(data))
+    length = len(data)
+    if length < 64:  # noqa: PLR2004 - here for speed: most lengths are one byte
+        out.append(length << 1)
+    else:
+        write_long(out, length)
     out += data
 
 

@@ -12,6 +12,7 @@ from rowferry.kernel.avro import AvroCodec
 from rowferry.kernel.lines import encode_lines
 from rowferry.kernel.lines_json import is_json
 from rowferry.types import JSON
+from rowferry.types.snowflake import snowflake_type
 
 TOLD = pa.field("doc", pa.utf8(), metadata={"logicalType": "json"})
 VALID = [
@@ -129,3 +130,10 @@ def test_other_bytes_of_the_same_records_are_told_by_the_format() -> None:
     strings, nested = line_format(("_op",)), line_format(("_op",), json="nested")
     assert strings.fingerprint != nested.fingerprint
     assert strings.fingerprint == line_format(("_op",), json="string").fingerprint
+
+
+def test_nested_json_is_loaded_into_a_variant_and_text_of_it_into_text() -> None:
+    for avro in (JSON, ["null", JSON]):
+        assert snowflake_type(avro).sql == "VARCHAR"
+        assert snowflake_type(avro, nests_json=True).sql == "VARIANT"
+    assert snowflake_type("string", nests_json=True).sql == "VARCHAR"

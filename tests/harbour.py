@@ -1,9 +1,11 @@
 """A receiver in this process on the strict Snowflake fake; what it says is searched for secrets."""
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -136,16 +138,17 @@ class Watched:
         self._thread.join()
 
 
+def links_in(folder: Path) -> Iterator[os.stat_result]:
+    """Of all files in a folder, also of one that they go away from meanwhile."""
+    for above, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                yield (Path(above) / name).stat()
+
+
 def bytes_in(folder: Path) -> int:
-    """The size of all files in a folder, also of those that go away meanwhile."""
-    total = 0
-    for path in folder.rglob("*.gz"):
-        try:
-            found = path.stat()
-            total += found.st_size // found.st_nlink  # PUT takes a link to it
-        except FileNotFoundError:
-            continue
-    return total
+    """The size of all files in a folder; PUT takes a link to a file, which counts once."""
+    return sum(found.st_size // found.st_nlink for found in links_in(folder))
 
 
 def end_of_background_threads() -> None:

@@ -20,6 +20,7 @@ from harbour import (
     Watched,
     bytes_in,
     end_of_background_threads,
+    links_in,
 )
 from strict_snowflake import Encryption
 
@@ -107,7 +108,7 @@ def test_files_of_200_mb_need_less_than_512_mb_and_are_uploaded_while_more_is_re
         status = Path(f"/proc/{receiver.pid}/status").read_text()
         found = PEAK.search(status)
         peak = int(found[1]) if found else peak
-        sizes = [path.stat().st_nlink for path in (ferry.folder / "spool").rglob("*.gz")]
+        sizes = [found.st_nlink for found in links_in(ferry.folder / "spool") if found.st_size]
         is_uploading = any(links > 1 for links in sizes)
         spooled_with_upload += is_uploading and any(links == 1 for links in sizes)
         time.sleep(0.05)

@@ -212,7 +212,9 @@ def _targets() -> dict[str, Target]:
     shop = tuple(map(wire_of, PRODUCTS))
     nothing = [None] * len(table)
     texts = (json.dumps(PRODUCT).encode(), json.dumps(EVERY).encode(), b'"int"')
-    names = (b"a.b/abcdefgh/p00003/%020d-%020d-5.json.gz" % (3, 8), "ü.".encode())
+    staged = b"a.b/abcdefgh/p00003/%020d-%020d-5.json.gz" % (3, 8)
+    names = (staged, staged.replace(b"p0", b"p" + b"1" * 5000), "ü.".encode())
+    registers = (b"rf1|t=abcdefgh|f=x1|b=5,7.3", b"rf1|t=abcdefgh|f=x|b=" + b"9" * 5000)
     return {
         "avro_products": Target(Messages(products), seeds),
         "avro_every_type": Target(Messages(every), (zeros,)),
@@ -220,7 +222,7 @@ def _targets() -> dict[str, Target]:
         "schema": Target(schema, texts),
         "copy_products": Target(Copy(shop), (b"".join(copy_of(shop, [["a", "b", None, 1, 5]])),)),
         "copy_every_type": Target(Copy(table), (b"".join(copy_of(table, [nothing])),)),
-        "register": Target(register, (b"rf1|t=abcdefgh|f=x1|b=5,7.3", b"rf1|t=abcdefgh|f=x|b=")),
+        "register": Target(register, registers),
         "name": Target(name, names),
     }
 

@@ -39,6 +39,9 @@ def test_a_name_is_a_function_of_the_range_and_says_it() -> None:
 def test_what_is_not_ours_has_no_meaning() -> None:
     for name in ("", "orders/x.json", NAME + ".tmp", "/" + NAME, NAME.replace("p00007", "p7")):
         assert parse_name(name) is None
+    digits = "1" * 5000  # more than int() takes
+    assert parse_name(NAME.replace("p00007", f"p{digits}")) is None
+    assert parse_name(NAME.replace(".json", f"{digits}.json")) is None
 
 
 @pytest.mark.parametrize(

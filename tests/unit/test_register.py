@@ -40,7 +40,10 @@ def test_a_register_is_what_its_text_says(given: Register, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "rf2|t=AbC-_123|f=1|b=", "rf1|t=short|f=1|b=", f"rf1|t={ID}|f=1|b=1,", "someone else's"]
-    + [f"rf1|t={ID}|f=1|b={ends}" for ends in ("0", "-1", "1.x", "1..2", "1 ,2", "\u0661")],
+    + [
+        f"rf1|t={ID}|f=1|b={ends}"
+        for ends in ("0", "-1", "1.x", "1..2", "1 ,2", "\u0661", "9" * 5000)
+    ],
 )
 def test_what_we_did_not_write_is_refused_and_not_guessed(text: str) -> None:
     with pytest.raises(DataAtRisk) as refused:

@@ -13,7 +13,7 @@ from rowferry.errors import Code, DataAtRisk
 from rowferry.model import Offset
 
 LONGEST_METADATA = 4095  # the broker's 4,096 less the NUL that librdkafka appends
-_END = r"[1-9]\d*(?:\.\d+)?"
+_END = r"[1-9]\d{0,18}(?:\.\d{1,19})?"  # int() refuses thousands of digits
 _TEXT = re.compile(
     rf"rf1\|t=(?P<topic>[\w-]{{8}})\|f=(?P<format>\w+)\|b=(?P<ends>{_END}(?:,{_END})*)?",
     re.ASCII,

@@ -10,8 +10,8 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 _LONGEST_FOLDER = 200  # bytes; file systems end at 255
 _KEPT_OF_A_LONG_NAME = 150
 _NAME = re.compile(
-    r"(?P<topic>[\w.~-]+)/(?P<short_id>[\w-]{8})/p(?P<partition>\d{5,})"
-    r"/(?P<start>\d{20})-(?P<end>\d{20})-(?P<rows>\d+)\.json\.gz",
+    r"(?P<topic>[\w.~-]+)/(?P<short_id>[\w-]{8})/p(?P<partition>\d{5,10})"
+    r"/(?P<start>\d{20})-(?P<end>\d{20})-(?P<rows>\d{1,20})\.json\.gz",
     re.ASCII,
 )
 

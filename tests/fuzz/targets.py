@@ -85,6 +85,16 @@ EVERY: dict[str, Any] = {
 }
 
 
+SCALARS_ONLY: dict[str, Any] = {
+    "type": "record",
+    "name": "Scalars",
+    "fields": [
+        {"name": f"f{place}", "type": ["null", kind]}
+        for place, kind in enumerate([*PLAIN[1:], *LOGICAL, *NAMED[:2]])
+    ],
+}
+
+
 def messages_of(codec: AvroCodec, data: bytes) -> tuple[pa.RecordBatch, str | None]:
     """What one message is, decoded alone and among many: the two must agree."""
     message = HEADER + data
@@ -204,7 +214,7 @@ class Target:
 
 
 def _targets() -> dict[str, Target]:
-    products, every = AvroCodec(PRODUCT), AvroCodec(EVERY)
+    products, every, scalars = AvroCodec(PRODUCT), AvroCodec(EVERY), AvroCodec(SCALARS_ONLY)
     zeros = next(bytes(n) for n in range(200) if not every.decode([HEADER + bytes(n)]).bad)
     product = {"product_id": "P1", "name": "ä", "category": None, "price": 1, "at": 5}
     seeds = (_written(products, product),)
@@ -218,6 +228,7 @@ def _targets() -> dict[str, Target]:
     return {
         "avro_products": Target(Messages(products), seeds),
         "avro_every_type": Target(Messages(every), (zeros,)),
+        "avro_scalars": Target(Messages(scalars), (bytes(len(scalars.arrow_schema)),)),
         "lines": Target(Lines(every), (zeros,)),
         "schema": Target(schema, texts),
         "copy_products": Target(Copy(shop), (b"".join(copy_of(shop, [["a", "b", None, 1, 5]])),)),

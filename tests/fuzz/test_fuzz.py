@@ -14,8 +14,8 @@ pytestmark = pytest.mark.soak
 TESTS = Path(__file__).parents[1]
 # The corpus goes on from round to round; atheris's own tracing takes 16 KB of memory an input
 # (the same inputs without it: none), so that one long round would meet the limit.
-ROUNDS = 10
-ROUND_SECONDS = 60
+ROUNDS = 20
+ROUND_SECONDS = 30
 MOST_MEGABYTES = 1200
 LONGEST_INPUT = 8192
 

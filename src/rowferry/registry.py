@@ -21,7 +21,7 @@ from rowferry.types.connect import with_references
 SECONDS = 5.0
 LONGEST_SCHEMA = 1_000_000
 _MOST_REFERENCES = 100
-_NO_SUBJECT, _NO_VERSION, _NO_SCHEMA = 40401, 40402, 40403
+_ABSENT = (40401, 40402, 40403)  # a subject, a version, a schema
 _ADDRESS = "see SCHEMA_SERVER: the URL of the API, with its base path"
 
 Resolve = Callable[[str], list[str]]  # host → its addresses; raises OSError
@@ -107,8 +107,7 @@ class Registry:
         """What would keep the schema from being registered; None where nothing would."""
         with self._translated(subject):
             try:
-                wanted = Schema(json.dumps(schema), "AVRO")
-                if self._client.test_compatibility(subject, wanted):
+                if self._is_taken(subject, Schema(json.dumps(schema), "AVRO")):
                     return None
             except SchemaRegistryError as error:
                 if _is_absent(error):
@@ -119,6 +118,15 @@ class Registry:
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
+
+    def _is_taken(self, subject: str, wanted: Schema) -> bool:
+        try:
+            level = self._client.get_compatibility(subject)
+        except SchemaRegistryError:  # it has none of its own; what else was wrong is so again
+            level = self._client.get_compatibility()
+        if level.endswith("_TRANSITIVE"):  # of all versions, not of the newest alone
+            return self._client.test_compatibility_all_versions(subject, wanted)
+        return self._client.test_compatibility(subject, wanted)
 
     def _newest(self, subject: str) -> str | None:
         with self._translated(subject):
@@ -210,7 +218,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _is_absent(error: SchemaRegistryError) -> bool:
-    return error.error_code in (_NO_SUBJECT, _NO_VERSION, _NO_SCHEMA)
+    return error.error_code in _ABSENT
 
 
 def _id_of(found: int | None, subject: str) -> SchemaId:

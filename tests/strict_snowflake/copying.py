@@ -140,7 +140,7 @@ class Copying:
             raise SqlError(
                 "100080", "22000", f"Data loading error: {load.name} cannot be read."
             ) from error
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):  # other separators are values'
             if not line.strip():
                 continue
             load.parsed += 1

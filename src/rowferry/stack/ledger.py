@@ -99,7 +99,7 @@ def read_topic(settings: Settings, topic: str) -> tuple[dict[Place, Version], di
 def lines_of_folder(folder: Path) -> Iterator[str]:
     """The lines of every file in a stage that is a folder."""
     for path in sorted(folder.rglob("*.json.gz")):
-        yield from gzip.decompress(path.read_bytes()).decode().splitlines()
+        yield from map(bytes.decode, gzip.decompress(path.read_bytes()).splitlines())
 
 
 def lines_of_snowflake(connection: Any, stage: str) -> Iterator[str]:

@@ -37,7 +37,9 @@ def init(
         _create_topics(settings)
         _create_folder(settings)
     else:
-        render.note("Nothing else was created; with --yes the topics and a file: stage's folder are.")
+        render.note(
+            "Nothing else was created; with --yes the topics and a file: stage's folder are."
+        )
 
 
 def _write_dotenv(path: Path, line: str) -> None:

@@ -12,8 +12,12 @@ pytest_plugins = [
 ]
 
 settings.register_profile("quick", max_examples=30, deadline=None)
-settings.register_profile(
-    "default", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+settings.register_profile(  # the same examples each time: new ones are sought in the soak
+    "default",
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("default")
 

@@ -49,7 +49,11 @@ class SenderProcess:
             time.sleep(0.01)
 
     def exit_code(self, seconds: float = 90) -> int:
-        code = self.popen.wait(seconds)
+        try:
+            code = self.popen.wait(seconds)
+        except subprocess.TimeoutExpired as late:
+            told = [*self.lines[-5:], *self.errors]
+            raise AssertionError(f"still there after {seconds} s: {told}") from late
         for thread in self._threads:
             thread.join(10)
         return code

@@ -61,3 +61,8 @@ def test_contracts_have_at_most_five_methods() -> None:
                 assert isinstance(node, ast.ClassDef)
                 methods = [n for n in node.body if isinstance(n, ast.FunctionDef)]
                 assert len(methods) <= MOST_METHODS_IN_A_CONTRACT, node.name
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names)), "pytest collects only one of them"

@@ -68,6 +68,8 @@ class TopicReading:
             partition = Partition(message.partition() or 0)
             if not self._heed(message, partition):
                 by_partition.setdefault(partition, []).append(message)
+            if self._failure is not None:  # what the client makes of damaged bytes comes behind it
+                break
         self._heed_silence(any_came=bool(messages))
         return [self._raw(partition, found) for partition, found in by_partition.items()]
 

@@ -50,6 +50,7 @@ bench: install ## rates and latencies, beside those of others; ARGS="codec --jso
 
 soak: install ## random faults and hostile bytes for hours; ARGS="-k codec"
 	@.venv/bin/uv pip install -q --python $(PY) --require-hashes --no-deps -r requirements/fuzz.lock
+	@$(PY) -m pytest -q tests/properties -n 2 --hypothesis-profile=soak
 	@$(PY) -m pytest tests -m soak --run-soak $(ARGS)
 
 lock: install ## requirements/*.lock anew

@@ -19,6 +19,9 @@ settings.register_profile(  # the same examples each time: new ones are sought i
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile(
+    "soak", settings.get_profile("default"), max_examples=2000, derandomize=False
+)
 settings.load_profile("default")
 
 

@@ -108,11 +108,14 @@ class ProgressReader:
     def _until(
         self, end: int, consumer: Consumer, heard: Heard
     ) -> Iterator[tuple[bytes, bytes | None]]:
+        """Read until the end, or until a record behind it: a busy log has no end to wait for."""
         deadline = time.monotonic() + self._settings.transaction_seconds + _GRACE_SECONDS
         while time.monotonic() < deadline and not self._stop.requested:
             for message in consumer.consume(10_000, 0.02):
                 error = message.error()
                 if error is None:
+                    if (message.offset() or 0) >= end:
+                        return
                     key, value = message.key(), message.value()
                     if isinstance(key, bytes):
                         yield key, value if isinstance(value, bytes) else None

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from copy_bytes import copy_of
+from copy_ways import read
 from rowferry.errors import DataAtRisk
 from rowferry.flow.receive.register import parse
 from rowferry.flow.stage.names import FileName, encode_topic, file_name, parse_name
 from rowferry.kernel.avro import AvroCodec, SchemaRefused, UnwritableError, check_gate
-from rowferry.kernel.copy import CopyReader
 from rowferry.kernel.lines import encode_lines
 from rowferry.model import Offset, Partition, Range, TopicId
 from rowferry.types import Wire, wire_of
@@ -168,7 +168,7 @@ class Copy:
         """See Copy."""
         for chunks in ([data], [data[:40], data[40:]]):
             try:
-                batch = CopyReader(self.wires).read(chunks)
+                batch = read(self.wires, chunks)
             except ValueError:  # Uncarriable, too
                 continue
             batch.validate()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copy_bytes import copy_of
-from rowferry.kernel.copy import CopyReader
+from copy_ways import read
 from rowferry.types import Kind, Wire
 from wire_values import values_of
 from wires import NESTED, PRODUCTS, SCALARS, wires_of
@@ -24,11 +24,11 @@ def plain(array: pa.Array) -> list[Any]:
     return values
 
 
-def same(wire: Wire, read: list[Any], written: list[Any]) -> bool:
+def same(wire: Wire, found: list[Any], written: list[Any]) -> bool:
     """Equal, NaN to itself, and -0.0 not to 0.0."""
     if wire.kind in (Kind.FLOAT32, Kind.FLOAT64):
-        return [repr(value) for value in read] == [repr(value) for value in written]
-    return read == written
+        return [repr(value) for value in found] == [repr(value) for value in written]
+    return found == written
 
 
 @pytest.mark.parametrize("name", WIRES)
@@ -37,7 +37,7 @@ def same(wire: Wire, read: list[Any], written: list[Any]) -> bool:
 def test_columns_equal_what_was_sent(name: str, data: st.DataObject) -> None:
     wire = WIRES[name]
     values = data.draw(st.lists(values_of(wire), max_size=8))
-    batch = CopyReader([wire]).read(copy_of([wire], [[value] for value in values]))
+    batch = read([wire], copy_of([wire], [[value] for value in values]))
     assert same(wire, plain(batch.column(0)), values)
 
 
@@ -48,7 +48,7 @@ def test_rows_of_many_columns_keep_together(data: st.DataObject) -> None:
         *data.draw(st.lists(st.sampled_from(list(WIRES.values())), max_size=4)),
     ]
     rows = data.draw(st.lists(st.tuples(*map(values_of, wires)), max_size=5))
-    batch = CopyReader(wires).read(copy_of(wires, rows))
+    batch = read(wires, copy_of(wires, rows))
     for place, wire in enumerate(wires):
         assert same(wire, plain(batch.column(place)), [row[place] for row in rows])
 
@@ -69,7 +69,7 @@ def test_broken_bytes_raise_value_error_and_nothing_else(data: st.DataObject) ->
         chunks[which] = bytes(broken)
     # WHEN it is read THEN it is columns, or a ValueError
     try:
-        batch = CopyReader(wires).read(chunks)
+        batch = read(wires, chunks)
     except ValueError:
         return
     batch.validate()

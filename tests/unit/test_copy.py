@@ -8,9 +8,18 @@ import pyarrow as pa
 import pytest
 
 from calls import calls_in
-from copy_bytes import HEADER, TRAILER, array_of, copy_of, octets_of, prefixed
-from rowferry.kernel.copy import CopyReader
+from copy_bytes import (
+    HEADER,
+    TRAILER,
+    array_of,
+    copy_of,
+    octets_of,
+    prefixed,
+)
+from copy_ways import by_columns, read
+from rowferry.kernel.copy import CopyReader, without_frame
 from rowferry.kernel.copy_cells import Uncarriable
+from rowferry.kernel.copy_few import FewReader
 from rowferry.types import wire_of
 from wires import NESTED, PRODUCTS, SCALARS, column, numeric, wires_of
 
@@ -72,10 +81,27 @@ def plain(array: pa.Array) -> list[Any]:
 def test_every_kind_of_value_is_read_with_nulls_around_it(name: str) -> None:
     wire = wire_of(BY_NAME[name])
     values = [None, *VALUES[name], None]
-    batch = CopyReader([wire]).read(copy_of([wire], [[value] for value in values]))
+    batch = read([wire], copy_of([wire], [[value] for value in values]))
     batch.validate(full=name != "time")  # 24:00:00 is a time to PostgreSQL, not to Arrow
     assert batch.schema.types == [wire.arrow_type]
     assert plain(batch.column(0)) == values
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_few_rows_take_the_short_way_but_for_what_is_rare(name: str) -> None:
+    wire = wire_of(BY_NAME[name])
+    for value in (None, *VALUES[name]):
+        is_rare = value in ("NaN", "Infinity", "-Infinity")
+        rows = without_frame(copy_of([wire], [[value], [None]]))
+        assert (FewReader([wire]).read(rows) is None) == is_rare
+
+
+def test_many_rows_and_large_ones_go_by_columns() -> None:
+    [row] = without_frame(copy_of(TEXT, [("x" * 1000, 1)]))
+    assert FewReader(TEXT).read([row] * 60) is not None
+    assert FewReader(TEXT).read([row] * 65) is None
+    [row] = without_frame(copy_of(TEXT, [("x" * 100_000, 1)]))
+    assert FewReader(TEXT).read([row]) is None
 
 
 def test_long_arrays_are_read_beside_short_ones() -> None:
@@ -84,20 +110,20 @@ def test_long_arrays_are_read_beside_short_ones() -> None:
     long_even, long_odd = ["ab"] * 50_000, ["x" * (item % 3) for item in range(50_000)]
     values = [long_odd, None, *[["a", None]] * 100, long_even, *[["a", "bc"]] * 100, [], long_odd]
     # WHEN they are read THEN all are there
-    batch = CopyReader([wire]).read(copy_of([wire], [[value] for value in values]))
+    batch = read([wire], copy_of([wire], [[value] for value in values]))
     assert plain(batch.column(0)) == values
 
 
 def test_a_column_of_nulls_is_read() -> None:
     wires = wires_of(*SCALARS, *NESTED)
-    batch = CopyReader(wires).read(copy_of(wires, [[None] * len(wires)] * 3))
+    batch = read(wires, copy_of(wires, [[None] * len(wires)] * 3))
     assert all(array.null_count == 3 for array in batch.columns)
 
 
 def test_the_seeds_row_is_read() -> None:
     wires = wires_of(*PRODUCTS)
     row = ["P1", "Lamp", None, Decimal("19.99"), 1_700_000_000_123_456]
-    batch = CopyReader(wires).read(copy_of(wires, [row]))
+    batch = read(wires, copy_of(wires, [row]))
     assert [plain(array)[0] for array in batch.columns] == row
     assert batch.schema.names == [each.name for each in PRODUCTS]
 
@@ -105,25 +131,25 @@ def test_the_seeds_row_is_read() -> None:
 def test_an_empty_copy_is_an_empty_batch() -> None:
     for wires in (TEXT, wires_of(*SCALARS, *NESTED)):
         for chunks in ([HEADER + TRAILER], [HEADER, TRAILER]):
-            batch = CopyReader(wires).read(chunks)
+            batch = read(wires, chunks)
             assert (batch.num_rows, batch.schema.types) == (0, [w.arrow_type for w in wires])
 
 
 def test_a_table_without_columns_keeps_its_count() -> None:
-    assert CopyReader([]).read(copy_of([], [[], []])).num_rows == 2
+    assert read([], copy_of([], [[], []])).num_rows == 2
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 64, 10_000])
 def test_chunks_may_be_cut_anywhere(size: int) -> None:
     octets = b"".join(copy_of(TEXT, ROWS))
     chunks = [octets[start : start + size] for start in range(0, len(octets), size)]
-    assert list(zip(*(plain(c) for c in CopyReader(TEXT).read(chunks)), strict=True)) == ROWS
+    assert list(zip(*(plain(c) for c in read(TEXT, chunks)), strict=True)) == ROWS
 
 
 def test_a_header_extension_is_passed_over() -> None:
     first, *rest = copy_of(TEXT, ROWS)
     extended = HEADER[:-4] + struct.pack(">i", 5) + b"extra" + first[len(HEADER) :]
-    assert CopyReader(TEXT).read([extended, *rest]).num_rows == 3
+    assert read(TEXT, [extended, *rest]).num_rows == 3
 
 
 @pytest.mark.parametrize(
@@ -145,7 +171,7 @@ def test_bytes_that_are_no_copy_of_these_columns_are_refused(
     chunks: list[bytes], what: str
 ) -> None:
     with pytest.raises(ValueError, match=what):
-        CopyReader(TEXT).read(chunks)
+        read(TEXT, chunks)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +205,7 @@ def test_bytes_that_are_no_copy_of_these_columns_are_refused(
 def test_a_malformed_value_is_refused(one: Any, octets: bytes) -> None:
     wire = wire_of(one)
     with pytest.raises(ValueError, match=wire.name) as refused:
-        CopyReader([wire]).read([HEADER, b"\x00\x01" + prefixed(octets), TRAILER])
+        read([wire], [HEADER, b"\x00\x01" + prefixed(octets), TRAILER])
     assert not isinstance(refused.value, Uncarriable)
 
 
@@ -215,7 +241,7 @@ def test_a_value_that_the_mapping_cannot_hold_is_refused_with_its_rows(
     rows = [b"\x00\x01" + prefixed(octets if row in (1, 3) else None) for row in range(5)]
     # WHEN they are read THEN the column and these rows are named, and no value
     with pytest.raises(Uncarriable) as refused:
-        CopyReader([wire_of(one)]).read([HEADER + rows[0], *rows[1:], TRAILER])
+        read([wire_of(one)], [HEADER + rows[0], *rows[1:], TRAILER])
     assert (refused.value.column, refused.value.rows.tolist()) == ("c", [1, 3])
 
 
@@ -231,7 +257,7 @@ def test_some_columns_are_read_past_an_uncarriable_value() -> None:
 def test_the_number_of_python_calls_does_not_depend_on_the_rows() -> None:
     wires = wires_of(*PRODUCTS)
     rows = [[f"P{row}", "Lamp", "Home", Decimal("1.50"), row] for row in range(2000)]
-    reader = CopyReader(wires)
-
-    few, many = copy_of(wires, rows[:20]), copy_of(wires, rows)
-    assert calls_in(lambda: reader.read(few)) == calls_in(lambda: reader.read(many))
+    some, many = copy_of(wires, rows[:100]), copy_of(wires, rows)
+    calls = calls_in(lambda: by_columns(wires, some))
+    assert calls == calls_in(lambda: by_columns(wires, many))
+    assert calls == calls_in(lambda: by_columns(wires, many[:20] + many[-1:]))

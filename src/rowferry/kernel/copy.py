@@ -1,4 +1,4 @@
-"""COPY … TO STDOUT (FORMAT binary) → columns.
+"""COPY … TO STDOUT (FORMAT binary) → columns; few rows go another way, see copy_few.
 
 The format is PostgreSQL's "Binary Format" of COPY: a signature, flags and a header extension;
 rows of a field count and length-prefixed fields; a field count of -1 as trailer.
@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from rowferry.kernel.copy_cells import Cells, Ints, Octets, padded, read_at
+from rowferry.kernel.copy_few import FewReader
 from rowferry.kernel.copy_fields import read_cells
 from rowferry.types import Wire
 
@@ -25,6 +26,7 @@ class CopyReader:
 
     def __init__(self, wires: Sequence[Wire]) -> None:
         self._wires = tuple(wires)
+        self._few = FewReader(self._wires)
 
     def read(
         self, chunks: Sequence[bytes], *, only: Collection[str] | None = None
@@ -37,6 +39,10 @@ class CopyReader:
         where the mapping cannot hold values; its rows count from the first row.
         """
         rows = without_frame(chunks)
+        few = self._few.read(rows) if only is None else None
+        return self._by_columns(rows, only) if few is None else few
+
+    def _by_columns(self, rows: Sequence[bytes], only: Collection[str] | None) -> pa.RecordBatch:
         buffer = padded(rows)
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])

@@ -6,7 +6,6 @@ from bench.measure import Figures, measure, middle
 from bench.receive import staged_rows
 from bench.stand import ROWFERRY, Stand, stand
 
-
 LONGER = 3  # times the rows of the other parts: both loops have to be in full swing
 WARM_UPS = 2  # of the broker; not counted
 

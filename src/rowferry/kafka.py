@@ -72,6 +72,7 @@ _MISCONFIGURED = {
     KafkaError.INVALID_TRANSACTION_TIMEOUT,
     KafkaError.POLICY_VIOLATION,
 }
+_DAMAGED = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}
 _UNREACHED = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}
 _PASSING_IN_LOGIN = ("timed out", "transport", "disconnect", "connection")
 
@@ -200,9 +201,11 @@ def _passing(cause: KafkaError, where: str) -> Transient:
         return Transient(Code.TOPIC_GONE, said, where=where, advice="create the topic")
     if cause.txn_requires_abort():
         return Transient(Code.KAFKA_TXN, said, where=where)
-    return Transient(
-        Code.KAFKA_CONN, said, where=where, advice="see that KAFKA_SERVER is right and reachable"
-    )
+    if cause.code() in _DAMAGED:
+        advice = "make another replica the leader; where none is whole, move the group behind it"
+        return Transient(Code.UNREADABLE, f"the log is damaged: {said}", where=where, advice=advice)
+    advice = "see that KAFKA_SERVER is right and reachable"
+    return Transient(Code.KAFKA_CONN, said, where=where, advice=advice)
 
 
 def _denied(cause: KafkaError, where: str) -> AccessDenied:

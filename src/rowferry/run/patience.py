@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from rowferry.config import Settings
-from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent, Transient
+from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent, Transient, Unreadable
 from rowferry.stop import Stop
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.2, 30.0
@@ -33,26 +33,32 @@ class Pauses:
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret
 
 
-class Vanishing:
-    """Tells a topic that is gone from one whose broker is away for a moment."""
+class Lasting:
+    """Tells what stays from what passes: a topic that is gone, a log that is damaged."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._since: float | None = None
+        self._since: dict[Code, float] = {}
 
     def heed(self, error: Transient, now: float) -> None:
-        """Take note of why a membership ended. Raises DataAtRisk where a topic stays away."""
-        if error.code is not Code.TOPIC_GONE:
-            self._since = None
+        """Take note of why a membership ended.
+
+        Raises DataAtRisk where a topic stays away, Unreadable where records stay damaged.
+        """
+        self._since = {error.code: self._since.get(error.code, now)}
+        if now - self._since[error.code] < self._seconds:
             return
-        self._since = now if self._since is None else self._since
-        if now - self._since >= self._seconds:
+        if error.code is Code.TOPIC_GONE:
             raise DataAtRisk(
-                Code.TOPIC_GONE,
+                error.code,
                 "the topic was deleted while it was received",
                 where=error.where,
                 advice="what was staged stays; once the topic is there again, Rowferry asks "
                 "before it stages a new creation of it",
+            ) from error
+        if error.code is Code.UNREADABLE:
+            raise Unreadable(
+                error.code, error.what, where=error.where, advice=error.advice
             ) from error
 
 

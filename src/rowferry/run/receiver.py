@@ -19,7 +19,7 @@ from rowferry.flow.stage.names import file_name
 from rowferry.model import Range
 from rowferry.run.garbage import rare_collections
 from rowferry.run.lane import Closed, Flying, Lane, Step
-from rowferry.run.patience import Pauses, Vanishing, first_reach
+from rowferry.run.patience import Lasting, Pauses, first_reach
 from rowferry.run.pressure import Pressure
 from rowferry.run.receiver_parts import Parts, assemble
 from rowferry.run.spool import Spool
@@ -274,7 +274,7 @@ def run_receiver(settings: Settings, stop: Stop, once: bool = False) -> Received
 
 def _receive_with(parts: Parts, stop: Stop, received: Received) -> None:
     """Membership after membership; each starts from what is committed."""
-    pauses, vanishing = Pauses(), Vanishing(parts.settings.connect_seconds)
+    pauses, lasting = Pauses(), Lasting(parts.settings.connect_seconds)
     while not stop.requested:
         started = time.monotonic()
         try:
@@ -282,7 +282,7 @@ def _receive_with(parts: Parts, stop: Stop, received: Received) -> None:
         except ProtocolUnsupported:
             parts.take_the_classic_protocol()
         except Transient as error:
-            vanishing.heed(error, time.monotonic())
+            lasting.heed(error, time.monotonic())
             pause = pauses.after(time.monotonic() - started)
             log.warning("membership.over", reason=str(error), pause_seconds=round(pause, 1))
             stop.wait(pause)

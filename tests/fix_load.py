@@ -13,15 +13,14 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
-from fix_receive import wait_until
+from fix_receive import commit_by_hand
 from fix_snowflake import MakeSnowflake, connect
 from fix_stack import KafkaBroker, RegistryServer
 from rowferry.config import Settings, environment_name
@@ -53,8 +52,6 @@ PRODUCT: dict[str, Any] = {
 }
 
 Row = dict[str, Any]
-
-STARTING = (14, 15, 16)  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
 
 
 class Quay:
@@ -111,8 +108,7 @@ class Quay:
         wanted = {int(name[1:]): at for name, at in positions.items()} or self.positions
         with closing(Consumer({**self.kafka.configuration, "group.id": self.group})) as consumer:
             for partition, position in wanted.items():
-                place = TopicPartition(self.topic_name, partition, position)
-                wait_until(partial(_committed, consumer, place))
+                commit_by_hand(consumer, TopicPartition(self.topic_name, partition, position))
 
     # --- Loaders
 
@@ -182,17 +178,6 @@ class Quay:
         for thread in threading.enumerate():  # sessions that are ended in the background
             if thread.daemon and thread.name.startswith("Thread-"):
                 thread.join(0.2)
-
-
-def _committed(consumer: Consumer, place: TopicPartition) -> bool:
-    """Whether the broker has taken it; the group's coordinator may just be starting."""
-    try:
-        consumer.commit(offsets=[place], asynchronous=False)
-    except KafkaException as error:
-        if error.args[0].code() not in STARTING:
-            raise
-        return False
-    return True
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -32,6 +32,7 @@ from fix_stack import KafkaBroker, RegistryServer
 from rowferry.config import Settings, environment_name
 from rowferry.sources import load_settings
 
+STARTING = (14, 15, 16)  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
 SCHEMA: dict[str, Any] = {
     "type": "record",
     "name": "Product",
@@ -299,7 +300,7 @@ class Ferry:
         consumer = Consumer({**self.kafka.configuration, "group.id": self.group})
         try:
             place = TopicPartition(self.topic, partition, offset, metadata)
-            consumer.commit(offsets=[place], asynchronous=False)
+            commit_by_hand(consumer, place)
         finally:
             consumer.close()
 
@@ -312,6 +313,21 @@ class Ferry:
             return {place.partition: (place.offset, place.metadata or "") for place in places}
         finally:
             consumer.close()
+
+
+def commit_by_hand(consumer: Consumer, place: TopicPartition) -> None:
+    """Commit once the group's coordinator, which may just be starting, takes it."""
+
+    def is_taken() -> bool:
+        try:
+            consumer.commit(offsets=[place], asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() not in STARTING:
+                raise
+            return False
+        return True
+
+    wait_until(is_taken)
 
 
 def wait_until(true: Callable[[], object], seconds: float = 30, what: str = "") -> None:

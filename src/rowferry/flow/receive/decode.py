@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pyarrow as pa
 import structlog
+from numpy.typing import NDArray
 
 from rowferry.errors import Code, DataAtRisk
 from rowferry.flow.receive.batches import NO_SCHEMA, Numbers
@@ -111,8 +112,8 @@ class Decoder:
         bad: dict[int, str] = {}
         groups: list[DecodedRecords] = []
         ids = frame_ids(raw.values)
-        is_null = np.fromiter(map(is_, raw.values, repeat(None)), bool, len(raw.values))
-        for schema_id in np.unique(ids[~is_null]).tolist():
+        is_null = _nulls_in(raw.values, ids)
+        for schema_id in _different(ids[~is_null]):
             places = np.flatnonzero((ids == schema_id) & ~is_null)
             if schema_id < 0:
                 bad.update(dict.fromkeys(places.tolist(), UNFRAMED))
@@ -246,6 +247,19 @@ class Decoder:
 def _full_name(record: dict[str, Any]) -> str:
     name = str(record["name"])
     return name if "." in name else f"{record.get('namespace', '')}.{name}".lstrip(".")
+
+
+def _nulls_in(messages: Sequence[bytes | None], ids: Numbers) -> NDArray[np.bool_]:
+    """Which messages are missing; only where an id is missing, too, does one have to look."""
+    if not (ids < 0).any():
+        return np.zeros(len(ids), bool)
+    return np.fromiter(map(is_, messages, repeat(None)), bool, len(messages))
+
+
+def _different(ids: Numbers) -> list[int]:
+    """The ids there are, in order; most often it is one."""
+    is_one = len(ids) > 0 and bool((ids == ids[0]).all())
+    return [int(ids[0])] if is_one else np.unique(ids).tolist()
 
 
 def _taken(messages: Sequence[bytes | None], places: Numbers) -> list[bytes]:

@@ -11,6 +11,16 @@ from fix_stack import Database
 pytestmark = pytest.mark.real
 
 TABLES = ("public.t", "public.u", "public.v")
+SWAP = """
+ALTER TABLE t RENAME TO old; CREATE TABLE t AS SELECT k, v, updated FROM old;
+ALTER TABLE t ADD PRIMARY KEY (k); GRANT SELECT ON t TO PUBLIC
+"""
+CHANGES = [
+    "ALTER TABLE t ADD COLUMN more text DEFAULT 'new'",
+    "ALTER TABLE t ALTER COLUMN v TYPE int USING 7",
+    "ALTER TABLE t DROP COLUMN v",
+    SWAP,
+]
 
 
 class Asked:
@@ -50,6 +60,7 @@ def desk(database: Database) -> Desk:
 
 def test_an_idle_poll_asks_one_question_however_many_tables(desk: Desk) -> None:
     asked = Asked(desk)
+    desk.tick()  # the first one expects rows again, and begins and ends a transaction
     counts = [asked.by(desk.tick) for _ in range(20)]
     assert counts == [1] * 20
     assert desk.capture.is_settled
@@ -72,4 +83,44 @@ def test_a_poll_that_finds_rows_asks_few_questions(desk: Desk, database: Databas
     # for each table
     assert desk.values("k") == [0, 1]
     assert count <= 6 + 2 * len(TABLES)
+    desk.capture.close()
+
+
+def test_the_next_poll_takes_clock_and_snapshot_at_once_and_tables_as_they_were(
+    desk: Desk, database: Database
+) -> None:
+    # GIVEN a poll that found rows
+    asked = Asked(desk)
+    with session(database, autocommit=True) as execute:
+        execute("INSERT INTO t VALUES (0, 'x')")
+        desk.settle()
+        execute("INSERT INTO t VALUES (1, 'x')")
+        desk.tick()
+
+        # WHEN there are rows again
+        execute("INSERT INTO t VALUES (2, 'x')")
+        count = asked.by(desk.tick)
+
+    # THEN: snapshot with clock, who is open and prepared, the end; a COPY and a check a table
+    assert desk.values("k") == [0, 1, 2]
+    assert count <= 4 + 2 * len(TABLES)
+    desk.capture.close()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_table_that_changes_between_two_such_polls_is_looked_at_anew(
+    desk: Desk, database: Database, change: str
+) -> None:
+    # GIVEN polls that find rows, one behind the other
+    with session(database, autocommit=True) as execute:
+        for number in range(3):
+            execute("INSERT INTO t VALUES (%s, 'x')", (number,))
+            desk.tick()
+        # WHEN the table changes and a row comes, and another table has one
+        execute(change)
+        execute("INSERT INTO t (k, updated) VALUES (99, now())")
+        execute("INSERT INTO u VALUES (100, 'x')")
+        # THEN a poll may come to nothing, and the next one sends both
+        desk.settle()
+    assert {0, 1, 2, 99, 100} <= set(desk.values("k"))
     desk.capture.close()

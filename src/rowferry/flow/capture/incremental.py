@@ -96,8 +96,9 @@ class IncrementalCapture:
                     yield from self._timed_outside(self._feeds[name].turn(here))
                 except TableChanged:
                     continue  # discarded, and repeated at the next tick
-                except SnapshotLost:
-                    self._locked[name] = self._clock() + LOCKED_SECONDS
+                except SnapshotLost as lost:
+                    if not lost.is_passing:
+                        self._locked[name] = self._clock() + LOCKED_SECONDS
                     break
         all_settled = all(feed.settled for feed in self._feeds.values())
         self._settled = moment.snapshot if all_settled else None

@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from rowferry.config import Settings
-from rowferry.errors import Code, NeedsPerson, Transient, Unreadable
+from rowferry.errors import NeedsPerson, Transient
 from rowferry.flow.capture import statements
 from rowferry.flow.capture.catalog import read_table
+from rowferry.flow.capture.copied import Rows, carried
+from rowferry.flow.capture.known import Known, Told
 from rowferry.flow.capture.postgres import LockNotAvailable, Session, Undefined
 from rowferry.flow.capture.source import (
     Fetched,
@@ -23,21 +23,20 @@ from rowferry.flow.capture.source import (
     SnapshotLost,
     TableChanged,
 )
-from rowferry.flow.capture.state import Identity
 from rowferry.flow.capture.statements import Statements
 from rowferry.flow.capture.treatments import treated
 from rowferry.flow.capture.window import Clock, Sample, Snapshot
 from rowferry.flow.capture.xids import Int64s
-from rowferry.kernel.copy import CopyReader
-from rowferry.kernel.copy_cells import Uncarriable
 from rowferry.model import Table
-
-_TRAILER = b"\xff\xff"
 
 _PROBE = """
 SELECT pg_current_snapshot()::text, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_current_snapshot()::text"
+# Its now() is the time at which the server took the message up, which is before the snapshot.
+_BEGIN = """
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT pg_current_snapshot()::text, (extract(epoch FROM now()) * 1000000)::bigint
+"""
 # At commit a backend's lxid is cleared together with its xid, under one lock, while its lock
 # lingers and shows as n/0: the comparison with virtualtransaction leaves such locks out.
 _LIVE = """
@@ -57,17 +56,6 @@ _PREPARED = (
 )
 
 
-@dataclass(slots=True)
-class _Known:
-    """A table as it was read from the catalog, and what it was recognised by."""
-
-    table: Table
-    fingerprint: str
-    oid: int
-    statements: Statements
-    identity: str
-
-
 class PostgresSource:
     """Implements source.Source; between is called between snapshot and sample, for tests."""
 
@@ -77,71 +65,77 @@ class PostgresSource:
         self.between: Callable[[], None] = lambda: None
         self._session, self._settings, self._prepares = session, settings, prepares
         self._tables = list(tables)
-        self._known = {t.qualified: self._known_as(t, "") for t in tables}
+        self._known = {t.qualified: Known(t, self._built(t)) for t in tables}
         self._identity = statements.identity_of(self._tables)
         self._clock = Clock()
+        self._looks: dict[str, Look] | None = None  # of all tables, while reads find them unchanged
+        self._is_old = self._is_busy = False  # what was seen is of an earlier glance; what changed
+        self._begun: Snapshot | None = None
         self._leaf_names: dict[int, str | None] = {}
         self._row_bytes: dict[str, float] = {}
         self._recognised: set[str] = set()
 
     def glance(self, settled: Snapshot | None) -> Glance | None:
-        """See source.Source."""
+        """See source.Source; while tables change, the moment begins right here.
+
+        Then they are as the glance before has seen them, or the moment's reads will tell.
+        """
+        looks = self._looks if self._is_busy else None
         before = _microseconds()
-        [(text, t)] = self._session.again(_PROBE)
+        text, t = self._session.again(_PROBE)[0] if looks is None else self._session.row(_BEGIN)
         self._clock, went_back = self._clock.read(t, before, _microseconds())
-        if settled is not None and not went_back and Snapshot.parse(text) == settled:
+        snapshot = Snapshot.parse(text)
+        self._is_busy = settled is None or went_back > 0 or snapshot != settled
+        self._is_old = looks is not None
+        if not self._is_busy:
+            self._end()
             return None
-        looks: dict[str, Look] = {}
-        rows, locked = self._identities()
-        for row in rows:
-            table = self._tables[row[0]]
-            looks[table.qualified] = self._look(table, row)
+        if looks is not None:
+            self._begun = snapshot
+            return Glance(t, went_back, looks)
+        looks, locked = self._look_anew()
+        self._looks = looks if len(looks) == len(self._tables) else None
         return Glance(t, went_back, looks, locked)
 
     @contextmanager
     def moment(self, t: int) -> Iterator[Moment]:
         """See source.Source."""
-        snapshot = Snapshot.parse(self._session.row(_BEGIN)[0])
+        snapshot, self._begun = self._begun, None
+        snapshot = snapshot or Snapshot.parse(self._session.row(_BEGIN)[0])
         self._recognised.clear()
         try:
             self.between()
             yield Moment(snapshot, self._sample(t))
         finally:
-            with suppress(Transient):  # a lost connection shows at the next statement
-                if self._session.in_transaction:
-                    self._session.run("ROLLBACK")
+            self._end()
 
     def read(self, query: Query) -> Fetched:
         """See source.Source; a slice ends early where its bytes are enough."""
-        known = self._known[query.table.qualified]
         name = query.table.qualified
+        known = self._known[name]
         most = self._settings.slice_bytes
         limit = max(1, min(query.limit, int(most / self._row_bytes.get(name, 1.0))))
-        wires = known.statements.wires_of(query)
-        rows = _Rows(most)
-        with _reading(query.table):
+        rows = Rows(most)
+        with self._reading(query.table):
             source = None if query.leaf is None else self._leaf(query.leaf)
             self._session.copy(known.statements.read(query, limit + 1, source), rows.append)
             self._recognise(query)
-        batch = _carried(CopyReader(wires), rows.chunks(limit), name)
+        batch = carried(known.reader(query), rows.chunks(limit), name)
         is_complete = rows.count <= limit and not rows.is_cut
         if batch.num_rows:
             self._row_bytes[name] = max(1.0, rows.size / batch.num_rows)
         width = len(known.statements.wires)
-        columns = pa.RecordBatch.from_arrays(
-            batch.columns[:width], schema=pa.schema([batch.schema.field(i) for i in range(width)])
-        )
         marks = batch.column(width).to_numpy()
         last = ()
         if query.order and batch.num_rows:
             last = tuple(column[-1].as_py() for column in batch.columns[width + 1 :])
-        return Fetched(columns, marks, last, is_complete)
+        return Fetched(batch.select(range(width)), marks, last, is_complete)
 
     def marks(self, query: Query) -> Int64s:
         """See source.Source."""
         known = self._known[query.table.qualified]
         chunks: list[bytes] = []
-        with _reading(query.table):
+        with self._reading(query.table):
             self._session.copy(known.statements.marks(query), chunks.append)
         data = np.frombuffer(b"".join(chunks), np.uint8)[19:-2]  # header, trailer
         fields = data.reshape(-1, 14)[:, 6:].copy()  # field count and length, then the value
@@ -165,8 +159,39 @@ class PostgresSource:
             prepared = {xid: prepared.get(xid) for xid in listed}
         return Sample(t, frozenset(live), prepared)
 
+    def _end(self) -> None:
+        """End the moment's transaction, if there is one."""
+        with suppress(Transient):  # a lost connection shows at the next statement
+            if self._session.in_transaction:
+                self._session.run("ROLLBACK")
+
+    @contextmanager
+    def _reading(self, table: Table) -> Iterator[None]:
+        """An error of one table ends the transaction, and with it the tick; and says which it was.
+
+        Where the table was not looked at in this tick, its change may be all that is wrong.
+        """
+        looks, self._looks = self._looks, None
+        try:
+            yield
+        except LockNotAvailable as error:
+            raise SnapshotLost(str(error)) from error
+        except (Undefined, NeedsPerson) as error:
+            if self._is_old or isinstance(error, Undefined):
+                raise SnapshotLost(str(error), is_passing=self._is_old) from error
+            error.where = table.qualified
+            raise
+        self._looks = looks
+
+    def _look_anew(self) -> tuple[dict[str, Look], frozenset[str]]:
+        """The tables that are there, and those of which a lock keeps even the partitions."""
+        looks: dict[str, Look] = {}
+        rows, locked = self._identities()
+        for at, *told in rows:
+            looks[self._tables[at].qualified] = self._look(self._tables[at], Told(*told))
+        return looks, locked
+
     def _identities(self) -> tuple[list[Any], frozenset[str]]:
-        """A row a table, and the tables of which a lock keeps even the list of partitions."""
         try:
             return self._session.again(self._identity), frozenset()
         except LockNotAvailable:
@@ -180,31 +205,26 @@ class PostgresSource:
                 locked.add(table.qualified)
         return rows, frozenset(locked)
 
-    def _look(self, table: Table, row: Any) -> Look:
-        _, oid, leaves, columns, key = row
-        fingerprint = f"{columns} {key}"
+    def _look(self, table: Table, told: Told) -> Look:
         known = self._known[table.qualified]
-        if (known.oid, known.fingerprint) != (oid, fingerprint):
+        if not known.is_of(told):
             again = read_table(self._session, table.schema, table.name, table.timestamp_column)
             again = treated(again, self._settings)
-            self._known[table.qualified] = known = self._known_as(again, fingerprint)
+            self._known[table.qualified] = known = Known(again, self._built(again), told)
             self._leaf_names.clear()
-        return Look(known.table, _identity(oid, leaves, key))
+        return known.looked(told)
 
     def _recognise(self, query: Query) -> None:
         """See, inside the snapshot and holding the table's lock, that it is what it was."""
-        known = self._known[query.table.qualified]
-        if query.table.qualified in self._recognised:
+        name = query.table.qualified
+        if name in self._recognised:
             return  # our lock keeps it so until the moment ends
-        rows = self._session.again(known.identity)
-        if not rows:
+        known = self._known[name]
+        rows = self._session.again(known.asking)
+        if not rows or not known.is_unchanged(Told(*rows[0][1:]), query):
             raise TableChanged
-        _, oid, leaves, columns, key = rows[0]
-        is_same = known.fingerprint == f"{columns} {key}"
-        if not is_same or _identity(oid, leaves, key) != query.identity:
-            raise TableChanged
-        if leaves.keys() == {str(oid)}:  # a partition may come in spite of the lock
-            self._recognised.add(query.table.qualified)
+        if known.is_its_own_leaf:  # a partition may come in spite of the lock
+            self._recognised.add(name)
 
     def _leaf(self, leaf: int) -> str | None:
         """The leaf's own name, if the role may read it: reading through the parent is slower."""
@@ -219,74 +239,10 @@ class PostgresSource:
             self._leaf_names[leaf] = rows[0][0] if rows else None
         return self._leaf_names[leaf]
 
-    def _known_as(self, table: Table, fingerprint: str) -> _Known:
+    def _built(self, table: Table) -> Statements:
         own = self._settings.of(table.qualified)
         condition = own.filter or self._settings.filter
-        built = Statements(table, condition, self._settings.timestamp_zone)
-        return _Known(table, fingerprint, table.oid, built, statements.identity_of([table]))
-
-
-class _Rows:
-    """The rows of a COPY, a chunk each, as many as may be kept at once."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self.size = 0
-        self.is_cut = False
-        self._most = most_bytes
-        self._kept: list[bytes] = []
-
-    def append(self, chunk: bytes) -> None:
-        """Take a chunk, unless there is enough."""
-        if self.size > self._most and chunk != _TRAILER:
-            self.is_cut = True
-        if not self.is_cut:
-            self._kept.append(chunk)
-            self.size += len(chunk)
-
-    @property
-    def count(self) -> int:
-        """How many rows were kept."""
-        if len(self._kept) == 1:  # header and trailer, and nothing between them
-            return 0 if self._kept[0].endswith(_TRAILER) and not self.is_cut else 1
-        return len(self._kept) - (self._kept[-1] == _TRAILER)
-
-    def chunks(self, limit: int) -> list[bytes]:
-        """At most limit rows, as a whole COPY."""
-        if not self.count:
-            return self._kept
-        return [*self._kept[: min(limit, self.count)], _TRAILER]
-
-
-@contextmanager
-def _reading(table: Table) -> Iterator[None]:
-    """An error of one table ends the transaction, and with it the tick; and says which it was."""
-    try:
-        yield
-    except (LockNotAvailable, Undefined) as error:
-        raise SnapshotLost(str(error)) from error
-    except NeedsPerson as error:
-        error.where = table.qualified
-        raise
-
-
-def _carried(reader: CopyReader, chunks: list[bytes], table: str) -> pa.RecordBatch:
-    try:
-        return reader.read(chunks)
-    except Uncarriable as error:
-        count = len(error.rows)
-        raise Unreadable(
-            Code.UNCARRIABLE,
-            f"{count} value{'s' if count != 1 else ''} of column {error.column!r} cannot be"
-            f" carried: {error.reason}",
-            where=table,
-            advice="correct the rows, or leave them out with ROWFERRY_FILTER; see ROWFERRY_ARRAYS,"
-            " ROWFERRY_NUMERIC_SPECIAL and, for a column of its own form, docs/types.md",
-        ) from error
-
-
-def _identity(oid: int, leaves: dict[str, int], key: str | None) -> Identity:
-    files = {int(leaf): int(file) for leaf, file in leaves.items() if file is not None}
-    return Identity(oid, files, key or "")
+        return Statements(table, condition, self._settings.timestamp_zone)
 
 
 def _microseconds() -> int:

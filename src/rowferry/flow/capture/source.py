@@ -20,7 +20,14 @@ class TableChanged(Exception):
 
 
 class SnapshotLost(Exception):
-    """The read transaction is over, because of this table: all polls of the tick are."""
+    """The read transaction is over, because of this table: all polls of the tick are.
+
+    is_passing: it was not looked at in this tick; to look again may be all that it needs.
+    """
+
+    def __init__(self, why: str, *, is_passing: bool = False) -> None:
+        super().__init__(why)
+        self.is_passing = is_passing
 
 
 class Which(Enum):

@@ -183,7 +183,7 @@ SELECT n.at, r.oid::bigint,
   coalesce(
     (SELECT jsonb_object_agg(p.relid::oid::text, pg_relation_filenode(p.relid)::bigint)
        FROM pg_partition_tree(r.oid) p WHERE p.isleaf),
-    jsonb_build_object(r.oid::text, pg_relation_filenode(r.oid)::bigint)),
+    jsonb_build_object(r.oid::text, pg_relation_filenode(r.oid)::bigint))::text,
   (WITH RECURSIVE own(oid) AS (
      SELECT atttypid FROM pg_attribute WHERE attrelid = r.oid AND attnum > 0
         AND NOT attisdropped AND atttypid >= {_FIRST_OWN_TYPE}

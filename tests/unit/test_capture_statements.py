@@ -1,12 +1,16 @@
 """The texts of reads, and what a filter may look like."""
 
+from dataclasses import replace
+
 import pytest
 
+from copy_bytes import copy_of
 from rowferry.flow.capture.filter import _shape_of
 from rowferry.flow.capture.source import Query, Which
 from rowferry.flow.capture.state import Identity
 from rowferry.flow.capture.statements import Statements, literal, precision_margin, quoted
 from rowferry.flow.capture.window import BEGINNING, NEVER
+from rowferry.kernel.copy import CopyReader
 from rowferry.model import Column, Table
 
 ID = Column("id", "integer", 23, -1, False, 23, -1)
@@ -102,3 +106,23 @@ def test_a_condition_is_let_through(condition: str) -> None:
 )
 def test_what_is_more_than_a_condition_is_not(condition: str) -> None:
     assert _shape_of(condition) != ""
+
+
+def test_where_the_rows_end_is_told_by_their_own_columns_where_these_can() -> None:
+    # GIVEN a key of a text, a number and a time
+    name = Column("name", "character(4)", 1042, -1, False, 1042, -1)
+    day = Column("day", "date", 1082, -1, False, 1082, -1)
+    built = Statements(Table(1, "s", "t", (ID, name, day), ("name", "day", "id")), None, None)
+    query = Query(built.table, Identity(1, {}), Which.ALL, xmax=9, limit=2, order=built.table.key)
+
+    # THEN only the time is selected once more, as text
+    wires = built.wires_of(query)
+    assert [wire.name for wire in wires] == ["id", "name", "day", "mark", "order 0"]
+    assert ', "day"::text FROM' in built.read(query, 2)
+
+    # AND the next rows are those behind the last one
+    rows = [[1, "a", 0, -1, "1970-01-01"], [-7, "b'c", 1, -1, "1970-01-02"]]
+    last = built.last(CopyReader(wires).read(copy_of(wires, rows)), query)
+    assert last == ("b'c", "1970-01-02", "-7")
+    text = built.read(replace(query, after=last), 2)
+    assert "> ('b''c'::character(4), '1970-01-02'::date, '-7'::integer)" in text

@@ -18,7 +18,7 @@ from rowferry.types import Wire
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _FIXED_HEADER = len(_SIGNATURE) + 8  # flags, length of the extension
 _CRITICAL_FLAGS = 0xFFFF_0000
-_TRAILER = b"\xff\xff"
+TRAILER = b"\xff\xff"  # a chunk of its own, but of no row at all
 
 
 class CopyReader:
@@ -38,7 +38,12 @@ class CopyReader:
         Raises ValueError where the bytes are not a complete COPY of these columns, Uncarriable
         where the mapping cannot hold values; its rows count from the first row.
         """
-        rows = without_frame(chunks)
+        return self.read_rows(without_frame(chunks), only=only)
+
+    def read_rows(
+        self, rows: Sequence[bytes], *, only: Collection[str] | None = None
+    ) -> pa.RecordBatch:
+        """As read(), of rows without the frame around them."""
         few = self._few.read(rows) if only is None else None
         return self._by_columns(rows, only) if few is None else few
 
@@ -104,11 +109,11 @@ def without_frame(chunks: Sequence[bytes]) -> list[bytes]:
     if extension > len(rows[0]) - _FIXED_HEADER:
         raise ValueError("a binary COPY with a header extension, cut into several chunks")
     rows[0] = rows[0][_FIXED_HEADER + extension :]
-    while len(rows) > 1 and len(rows[-1]) < len(_TRAILER):
+    while len(rows) > 1 and len(rows[-1]) < len(TRAILER):
         rows[-2:] = [rows[-2] + rows[-1]]
-    if not rows[-1].endswith(_TRAILER):
+    if not rows[-1].endswith(TRAILER):
         raise ValueError("an incomplete binary COPY: no trailer")
-    rows[-1] = rows[-1][: -len(_TRAILER)]
+    rows[-1] = rows[-1][: -len(TRAILER)]
     return rows[not rows[0] : len(rows) - (not rows[-1])]
 
 

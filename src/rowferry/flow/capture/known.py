@@ -35,7 +35,7 @@ class Known:
         self.look = Look(table, Identity(table.oid, {}))
         self._columns = None if told is None else (told.oid, told.columns, told.key)
         self._told: Told | None = None
-        self._readers: dict[int, CopyReader] = {}
+        self._readers: dict[tuple[str, ...], CopyReader] = {}
 
     def is_of(self, told: Told) -> bool:
         """Whether it is this table, with these columns."""
@@ -61,7 +61,6 @@ class Known:
 
     def reader(self, query: Query) -> CopyReader:
         """What reads the query's rows."""
-        places = len(query.order)
-        if places not in self._readers:
-            self._readers[places] = CopyReader(self.statements.wires_of(query))
-        return self._readers[places]
+        if query.order not in self._readers:
+            self._readers[query.order] = CopyReader(self.statements.wires_of(query))
+        return self._readers[query.order]

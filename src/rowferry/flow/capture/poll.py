@@ -11,7 +11,7 @@ from rowferry.config import Settings
 from rowferry.errors import NeedsPerson, Transient
 from rowferry.flow.capture import statements
 from rowferry.flow.capture.catalog import read_table
-from rowferry.flow.capture.copied import Rows, carried
+from rowferry.flow.capture.copied import carried
 from rowferry.flow.capture.known import Known, Told
 from rowferry.flow.capture.postgres import LockNotAvailable, Session, Undefined
 from rowferry.flow.capture.source import (
@@ -27,6 +27,7 @@ from rowferry.flow.capture.statements import Statements
 from rowferry.flow.capture.treatments import treated
 from rowferry.flow.capture.window import Clock, Sample, Snapshot
 from rowferry.flow.capture.xids import Int64s
+from rowferry.kernel.copy_blocks import CopyBlocks
 from rowferry.model import Table
 
 _PROBE = """
@@ -115,21 +116,18 @@ class PostgresSource:
         known = self._known[name]
         most = self._settings.slice_bytes
         limit = max(1, min(query.limit, int(most / self._row_bytes.get(name, 1.0))))
-        rows = Rows(most)
+        rows = CopyBlocks(known.reader(query), limit, most)
         with self._reading(query.table):
             source = None if query.leaf is None else self._leaf(query.leaf)
-            self._session.copy(known.statements.read(query, limit + 1, source), rows.append)
+            self._session.copy(known.statements.read(query, limit + 1, source), rows.writer())
             self._recognise(query)
-        batch = carried(known.reader(query), rows.chunks(limit), name)
-        is_complete = rows.count <= limit and not rows.is_cut
+        batch = carried(rows, name)
         if batch.num_rows:
             self._row_bytes[name] = max(1.0, rows.size / batch.num_rows)
         width = len(known.statements.wires)
         marks = batch.column(width).to_numpy()
-        last = ()
-        if query.order and batch.num_rows:
-            last = tuple(column[-1].as_py() for column in batch.columns[width + 1 :])
-        return Fetched(batch.select(range(width)), marks, last, is_complete)
+        last = known.statements.last(batch, query) if batch.num_rows else ()
+        return Fetched(batch.select(range(width)), marks, last, rows.is_complete)
 
     def marks(self, query: Query) -> Int64s:
         """See source.Source."""

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from rowferry.flow.capture.source import Query, Which
+from rowferry.flow.capture.state import Cursor
 from rowferry.flow.capture.window import BEGINNING, SECOND
 from rowferry.model import Column, Table
 from rowferry.types import Kind, Wire, select_expression, wire_of
@@ -39,6 +40,7 @@ class Statements:
         columns = {c.name: c for c in table.columns}
         self.wires = tuple(wire_of(column) for column in table.carried)
         self._columns = columns
+        self._plain = {w.name: at for at, w in enumerate(self.wires) if _is_plain(w)}
         self._select = [select_expression(wire, quoted(wire.name)) for wire in self.wires]
         self._condition = f" AND ({condition})" if condition else ""
         self._from = f"{quoted(table.schema)}.{quoted(table.name)}"
@@ -48,17 +50,27 @@ class Statements:
         self._kind = TIMES.get(timestamp.base_oid, "timestamptz") if timestamp else "timestamptz"
 
     def wires_of(self, query: Query) -> list[Wire]:
-        """What read() selects: the columns, the mark, the ordering columns as text."""
+        """What read() selects: the columns, the mark, and as text what else the rows go by."""
         texts = [
             Wire(f"order {at}", Kind.TEXT, pa.utf8(), cast="text")
-            for at, _ in enumerate(query.order)
+            for at, _ in enumerate(self._as_text(query))
         ]
         return [*self.wires, Wire("mark", Kind.INT64, pa.int64()), *texts]
+
+    def last(self, batch: pa.RecordBatch, query: Query) -> Cursor:
+        """The ordering columns of the last of the rows that were read, as text."""
+        texts = {name: len(self.wires) + 1 + at for at, name in enumerate(self._as_text(query))}
+        places = {**self._plain, **texts}
+        return tuple(str(batch.column(places[name])[-1].as_py()) for name in query.order)
+
+    def _as_text(self, query: Query) -> list[str]:
+        """The ordering columns whose text is not what they are carried as."""
+        return [name for name in query.order if name not in self._plain]
 
     def read(self, query: Query, limit: int, source: str | None = None) -> str:
         """The COPY of a query's rows; source: a leaf, where it may be read by itself."""
         selected = [*self._select, self.mark(query)]
-        selected += [f"{quoted(name)}::text" for name in query.order]
+        selected += [f"{quoted(name)}::text" for name in self._as_text(query)]
         text = f"SELECT {', '.join(selected)} FROM {self._rows(query, source)}"  # noqa: S608
         if query.order:
             text += f" ORDER BY {', '.join(self._own(name) for name in query.order)}"
@@ -74,7 +86,8 @@ class Statements:
         x8 = xid8(query.xmax)
         claim = query.claim
         if claim is not None:
-            timed = f"WHEN {x8} >= {claim.least} AND {self._at_least(claim.since)} THEN {x8}"
+            # the time first: of most rows it is too old, and an x8 costs a quarter of the COPY
+            timed = f"WHEN {self._at_least(claim.since)} AND {x8} >= {claim.least} THEN {x8}"
             if self._ts == "NULL":
                 return "(-1)::bigint"
             untimed = (
@@ -160,6 +173,12 @@ def precision_margin(column: Column) -> int:
         return 24 * 3600 * SECOND
     digits = column.base_mod
     return 10 ** (6 - digits) if 0 <= digits < 6 else 0  # noqa: PLR2004 - microseconds
+
+
+def _is_plain(wire: Wire) -> bool:
+    """Whether the column is carried as its text, or as a number that is written as PostgreSQL's."""
+    is_whole = wire.kind in (Kind.INT16, Kind.INT32, Kind.INT64)
+    return is_whole or (wire.kind is Kind.TEXT and wire.cast in ("", "text"))
 
 
 def _type_of(column: Column) -> str:

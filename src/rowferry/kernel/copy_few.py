@@ -226,9 +226,9 @@ def _decimals(arrow_type: Any) -> tuple[Make, bytes]:
         number, power, _ = _numeric(value)
         power += scale
         if power >= 0:
-            number *= 10**power
+            number *= int(10**power)
         else:
-            number, rest = divmod(number, 10**-power)
+            number, rest = divmod(number, int(10**-power))
             if rest:
                 raise Unusual
         if not -limit < number < limit:

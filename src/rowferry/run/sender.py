@@ -105,7 +105,7 @@ class Sender:
             self._tick()
             seconds, is_settled = time.monotonic() - began, self._capture.is_settled
             self._observer.ticked(seconds)
-            log.debug("poll.done", seconds=seconds, settled=is_settled)
+            self._summary.polled(seconds, is_settled=is_settled)
             if once and is_settled:
                 return True
             self._stop.wait(self._capture.pause_seconds)

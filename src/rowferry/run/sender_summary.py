@@ -1,5 +1,6 @@
 """What the log tells of batches: each at level debug, and every ten seconds what they were."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,6 +22,7 @@ class Summary:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._is_heard = log.is_enabled_for(logging.DEBUG)  # asked once: to ask costs as a call
         self._rows: Counter[str] = Counter()
         self._batches = 0
         self._told = clock()
@@ -30,12 +32,18 @@ class Summary:
         table, count = rows.table.qualified, rows.batch.num_rows
         if not count:
             return
-        size = rows.batch.nbytes
-        log.debug("batch.sent", table=table, rows=count, bytes=size, seconds=round(seconds, 4))
+        if self._is_heard:
+            size, took = rows.batch.nbytes, round(seconds, 4)
+            log.debug("batch.sent", table=table, rows=count, bytes=size, seconds=took)
         self._rows[table] += count
         self._batches += 1
         if self._clock() - self._told >= TOLD_SECONDS:
             self.tell()
+
+    def polled(self, seconds: float, *, is_settled: bool) -> None:
+        """A poll is done, with all that it found."""
+        if self._is_heard:
+            log.debug("poll.done", seconds=seconds, settled=is_settled)
 
     def tell(self) -> None:
         """Tell what was sent since it was told last, if anything."""

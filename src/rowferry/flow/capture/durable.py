@@ -7,7 +7,6 @@ its own, so that a chunk writes little. Sizes in `state` tell whether a part is 
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from rowferry.errors import Code, DataAtRisk
@@ -18,6 +17,8 @@ from rowferry.model import ProgressRecord
 FORMAT = 1
 STATE = "state"
 
+_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+_SERVER = ("system", "timeline", "epoch")
 _PLAIN_OF_PENDING = ("xmin", "xmax", "t", "since", "restart")
 _PLAIN_OF_LOAD = ("leaf", "least", "since", "least_untimed", "rows")
 
@@ -41,7 +42,7 @@ def encoded(state: State) -> dict[str, bytes]:
     """Part → value of the whole state."""
     parts: dict[str, bytes] = {}
     content: dict[str, Any] = {
-        "server": asdict(state.server),
+        "server": {name: getattr(state.server, name) for name in _SERVER},
         "identity": _identity(state.identity),
         "t": state.t,
         "xmax": state.xmax,
@@ -167,7 +168,7 @@ def _to_identity(stored: dict[str, Any]) -> Identity:
 
 
 def _json(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
+    return _JSON.encode(content).encode()
 
 
 def _unreadable(part: str, why: str) -> DataAtRisk:

@@ -145,11 +145,11 @@ class Feed:
         again = None if before.again_since is None else before.again_since - margin
         query = self._query(here, Which.TIMED, before.timed.least)
         query = replace(query, since=poll.since, again_since=again)
-        fetched, new = self._fresh_of(here, query, before.timed.sent)
+        fetched = self._fresh_of(here, query, before.timed.sent)
         if fetched.complete:
-            after = state.finished(before, poll, _ids(fetched.marks[new]))
+            after = state.finished(before, poll, _ids(fetched.marks, snapshot.xmin))
             is_step = self.state is None or poll.adopted or again is not None
-            yield from self._complete(_of(fetched, new), after, done, is_step)
+            yield from self._complete(fetched.batch, after, done, is_step)
             return
         xids = self._all_of(here, query, before.timed.sent)
         step = state.begun(before, timed=True, poll=poll, xids=xids)
@@ -165,13 +165,12 @@ class Feed:
                 return
             query = self._query(here, Which.UNTIMED, before.untimed.least)
             began = self._clock()
-            fetched, new = self._fresh_of(here, query, before.untimed.sent)
+            fetched = self._fresh_of(here, query, before.untimed.sent)
             took = self._clock() - began
             self._untimed_due = began + (UNTIMED_SHARE * took if took > SLOW_SECONDS else 0.0)
             if fetched.complete:
-                after = state.finished_untimed(before, xmin, _ids(fetched.marks[new]))
-                batch = _of(fetched, new)
-                yield from self._complete(batch, after, self.bound, is_step=False)
+                after = state.finished_untimed(before, xmin, _ids(fetched.marks, xmin))
+                yield from self._complete(fetched.batch, after, self.bound, is_step=False)
                 return
             xids = self._all_of(here, query, before.untimed.sent)
             poll = Poll(here.look.identity, here.moment.snapshot, here.seen.t, 0, 0, adopted=False)
@@ -203,14 +202,18 @@ class Feed:
                 failpoint("send.read")
                 yield from self._offer(batch, step, self.bound)
 
-    def _fresh_of(self, here: Here, query: Query, sent: XidSet) -> tuple[Fetched, Bools]:
+    def _fresh_of(self, here: Here, query: Query, sent: XidSet) -> Fetched:
+        """The rows of a query that were not sent."""
         fetched = here.source.read(query)
-        return fetched, ~sent.holds(fetched.marks)
+        if not sent:
+            return fetched
+        new = ~sent.holds(fetched.marks)
+        return replace(fetched, batch=_of(fetched, new), marks=fetched.marks[new])
 
     def _all_of(self, here: Here, query: Query, sent: XidSet) -> XidSet:
         """X_S: what a poll that is too large for one slice is to send."""
         marks = here.source.marks(query)
-        return _ids(marks[~sent.holds(marks)])
+        return _ids(marks[~sent.holds(marks)], 0)
 
     def _load_chunks(self, here: Here, leaf: int) -> Iterator[Slice]:
         load = next((load for load in self._now.loads if load.leaf == leaf), None)
@@ -262,9 +265,10 @@ def _of(fetched: Fetched, wanted: Bools) -> pa.RecordBatch:
     return fetched.batch if wanted.all() else fetched.batch.filter(pa.array(wanted))
 
 
-def _ids(marks: Int64s) -> XidSet:
-    """The xids that marks stand for."""
-    return XidSet.of(np.abs(marks))
+def _ids(marks: Int64s, least: int) -> XidSet:
+    """The xids that marks stand for, those that are not below the least."""
+    xids = np.abs(marks)
+    return XidSet.of(xids[xids >= least]) if xids.max(initial=0) >= least else NONE
 
 
 def _unclaimed(load: Load, marks: Int64s) -> Bools:

@@ -34,6 +34,7 @@ _SESSION = {
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
 }
+_ERRORS = (psycopg2.Error, psycopg2.Warning)
 _TRANSIENT = ("08", "40", "53", "55", "57", "58")  # SQLSTATE classes
 _UNCARRIABLE = {
     "22003": "it is out of the range of the form that the settings want",
@@ -55,9 +56,11 @@ class Session:
 
     def rows(self, statement: str, parameters: Sequence[Any] | None = None) -> list[Any]:
         """Run, and fetch all."""
-        with translated(self.where):
+        try:
             self._cursor.execute(statement, parameters)
             return self._cursor.fetchall()
+        except _ERRORS as error:
+            raise meaning(error, self.where) from error
 
     def row(self, statement: str, parameters: Sequence[Any] | None = None) -> Any:
         """Run, and fetch the only row."""
@@ -74,13 +77,17 @@ class Session:
 
     def run(self, statement: str) -> None:
         """Run something that returns nothing."""
-        with translated(self.where):
+        try:
             self._cursor.execute(statement)
+        except _ERRORS as error:
+            raise meaning(error, self.where) from error
 
     def copy(self, statement: str, write: Callable[[bytes], object]) -> None:
         """Run a COPY … TO STDOUT; write takes a row at a time."""
-        with translated(self.where):
+        try:
             self._cursor.copy_expert(statement, _Sink(write))
+        except _ERRORS as error:
+            raise meaning(error, self.where) from error
 
     @property
     def in_transaction(self) -> bool:
@@ -152,7 +159,7 @@ def translated(where: str) -> Iterator[None]:
     """Turn the driver's errors into the product's."""
     try:
         yield
-    except (psycopg2.Error, psycopg2.Warning) as error:
+    except _ERRORS as error:
         raise meaning(error, where) from error
 
 

@@ -107,6 +107,8 @@ class XidSet:
         return f"XidSet({len(self)} ids)"
 
     def __or__(self, other: "XidSet") -> "XidSet":
+        if not other:
+            return self
         blocks = dict(self._blocks)
         for number, block in other._blocks.items():
             mine = blocks.get(number)
@@ -118,6 +120,8 @@ class XidSet:
 
     def at_least(self, least: int) -> "XidSet":
         """The ids that are not below `least`."""
+        if not self:
+            return self
         edge = least >> BLOCK_BITS
         blocks = {number: block for number, block in self._blocks.items() if number >= edge}
         block = blocks.get(edge)

@@ -35,6 +35,7 @@ _SESSION = {
     "statement_timeout": "0",
 }
 _ERRORS = (psycopg2.Error, psycopg2.Warning)
+_OPEN = (extensions.TRANSACTION_STATUS_INTRANS, extensions.TRANSACTION_STATUS_INERROR)
 _TRANSIENT = ("08", "40", "53", "55", "57", "58")  # SQLSTATE classes
 _UNCARRIABLE = {
     "22003": "it is out of the range of the form that the settings want",
@@ -92,11 +93,7 @@ class Session:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open, failed ones included; False on a broken connection."""
-        status = self._connection.info.transaction_status
-        return status in (
-            extensions.TRANSACTION_STATUS_INTRANS,
-            extensions.TRANSACTION_STATUS_INERROR,
-        )
+        return self._connection.get_transaction_status() in _OPEN
 
     def close(self) -> None:
         """Close; a broken connection is closed as well."""

@@ -13,7 +13,7 @@ Bools = NDArray[np.bool_]
 
 BLOCK_BITS = 16  # a block is at most 8 KB on the wire, a run of xids a few bytes
 _LOW = (1 << BLOCK_BITS) - 1
-_FEW = 256  # ids that are quicker one by one
+FEW = 256  # ids that are quicker one by one
 
 
 class Block:
@@ -40,10 +40,10 @@ class XidSet:
     def of(cls, xids: Iterable[int] | Int64s) -> "XidSet":
         """A set of these ids."""
         if not isinstance(xids, np.ndarray):
-            xids = np.fromiter(xids, np.int64)
-        if len(xids) <= _FEW:
-            return cls._of_few(xids)
-        values = np.unique(xids)
+            xids = list(xids)
+        if len(xids) <= FEW:
+            return cls._of_few(xids if isinstance(xids, list) else xids.tolist())
+        values = np.unique(np.asarray(xids, np.int64))
         blocks: dict[int, Block] = {}
         numbers = values >> BLOCK_BITS
         starts = np.flatnonzero(np.diff(numbers, prepend=-1))
@@ -53,9 +53,9 @@ class XidSet:
         return cls(blocks)
 
     @classmethod
-    def _of_few(cls, xids: Int64s) -> "XidSet":
+    def _of_few(cls, xids: list[int]) -> "XidSet":
         low: dict[int, list[int]] = {}
-        for xid in xids.tolist():
+        for xid in xids:
             low.setdefault(xid >> BLOCK_BITS, []).append(xid & _LOW)
         return cls({number: Block(_packed(BitMap(ids))) for number, ids in low.items()})
 
@@ -137,7 +137,7 @@ class XidSet:
         """Which of the ids are in the set."""
         if not self._blocks:
             return np.zeros(len(xids), np.bool_)
-        if len(xids) <= _FEW:
+        if len(xids) <= FEW:
             return np.fromiter((xid in self for xid in xids.tolist()), np.bool_, len(xids))
         unique, inverse = np.unique(xids, return_inverse=True)
         found = np.fromiter((xid in self for xid in unique.tolist()), np.bool_, len(unique))

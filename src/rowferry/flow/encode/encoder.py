@@ -1,6 +1,7 @@
 """Rows → framed Avro messages, by schemas that the registry knows."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,21 +25,28 @@ KEY_SUBJECT = "{topic}-key"
 Fingerprints = dict[str, str]  # of schemas, by their id
 
 
-@dataclass(frozen=True, slots=True)
 class _Framing:
     """A compiled schema and the id that the registry gave it."""
 
-    codec: AvroCodec
-    schema_id: SchemaId
-    name: str
+    def __init__(self, codec: AvroCodec, schema_id: SchemaId, name: str) -> None:
+        self._codec, self._schema_id, self._name = codec, schema_id, name
+        self._types = codec.arrow_schema.types
+        self._fitting: pa.Schema | None = None  # the last one whose columns are the codec's
 
     def encode(self, batch: pa.RecordBatch) -> list[bytes]:
         """A message a row; columns by place, for Avro's names are not always PostgreSQL's."""
-        named = batch.rename_columns(self.codec.arrow_schema.names)
-        messages = self.codec.encode(named, self.schema_id)
-        for column, kind, values in self.codec.fallbacks.taken():
-            log.debug("kernel.fallback", schema=self.name, column=column, kind=kind, values=values)
+        messages = self._codec.encode(self._named(batch), self._schema_id)
+        for column, kind, values in self._codec.fallbacks.taken():
+            log.debug("kernel.fallback", schema=self._name, column=column, kind=kind, values=values)
         return messages
+
+    def _named(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        own, schema = self._codec.arrow_schema, batch.schema
+        if self._fitting is None or not schema.equals(self._fitting):
+            if schema.types != self._types:
+                return batch.rename_columns(own.names)
+            self._fitting = schema
+        return pa.RecordBatch.from_arrays(batch.columns, schema=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +165,10 @@ def _messages(prepared: _Prepared, rows: Rows) -> Messages:
     return Messages(prepared.topic, keys, values)
 
 
-def _keys(prepared: _Prepared, batch: pa.RecordBatch) -> list[bytes]:
-    key = batch.select(list(prepared.table.key))
+def _keys(prepared: _Prepared, batch: pa.RecordBatch) -> Sequence[bytes | None]:
     if prepared.key is not None:
-        return prepared.key.encode(key)
-    texts: list[bytes] = key.column(0).cast(pa.utf8()).cast(pa.binary()).to_pylist()
-    return texts
+        return prepared.key.encode(batch.select(list(prepared.table.key)))
+    texts = batch.column(prepared.table.key[0])
+    if texts.type != pa.utf8():
+        texts = texts.cast(pa.utf8())
+    return [None if text is None else text.encode() for text in texts.to_pylist()]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 import rowferry
@@ -18,6 +19,15 @@ LOOP: dict[str, Any] = {
     "type": "record",
     "name": "Loop",
     "fields": [{"name": "next", "type": ["null", "Loop"], "default": None}],
+}
+WIDE = {
+    "type": "record",
+    "name": "Wide",
+    "fields": [{"name": f"c{place}", "type": ["null", "long"]} for place in range(1000)],
+}
+SWELLING = {
+    **SCHEMA,  # by name it is the topic's
+    "fields": [{"name": "items", "type": {"type": "array", "items": ["null", WIDE]}}],
 }
 EMPTY = {"type": "record", "name": "Nothing", "fields": []}
 BOMB = {
@@ -69,6 +79,29 @@ def test_hostile_schemas_are_refused_before_they_are_compiled_and_neighbours_arr
     ferry.once(on_unreadable="dead_letter")
     lines = [line for file in ferry.files() for line in file.lines]
     assert [line["_offset"] for line in lines] == [0, 3]
+
+
+def test_a_message_that_would_become_900_mb_is_a_dead_letter_and_neighbours_arrive(
+    ferry: Ferry,
+) -> None:
+    # GIVEN 100 kB of null records of a thousand columns
+    ferry.create()
+    ferry.kafka.create_topic(f"{ferry.topic}_dead_letter", 1)
+    good = ferry.encode(product(1), SCHEMA, ferry.schema_id)
+    swelling = registered(ferry, "swelling", SWELLING)
+    bomb = b"\0" + swelling.to_bytes(4) + b"\xc0\x9a\x0c" + bytes(100_001)
+    ferry.produce_raw([(b"P1", good), (b"x", bomb), (b"P1", good)])
+    # WHEN
+    ferry.once(on_unreadable="dead_letter")
+    # THEN
+    lines = [line for file in ferry.files() for line in file.lines]
+    assert [line["_offset"] for line in lines] == [0, 2]
+    consumer = Consumer({**ferry.kafka.configuration, "group.id": "letters"})
+    consumer.assign([TopicPartition(f"{ferry.topic}_dead_letter", 0, 0)])
+    [letter] = consumer.consume(1, 20)
+    consumer.close()
+    assert letter.value() == bomb
+    assert ("rowferry.reason", b"message too large") in (letter.headers() or [])
 
 
 def test_schemas_that_alternate_are_each_read_as_written_and_files_hold_one(ferry: Ferry) -> None:

@@ -16,9 +16,11 @@ from rowferry.kernel.avro import AvroCodec
 from rowferry.kernel.avro.codec import FEWEST_ROWS_A_BLOCK
 from rowferry.kernel.avro.one_row import OneRow, one_row
 from rowferry.kernel.avro.schema import record_of, shape_of
+from rowferry.kernel.avro.weights import Tally
 
 FEW = (1, 2, 3)
 AROUND = (FEWEST_ROWS_A_BLOCK - 1, FEWEST_ROWS_A_BLOCK, FEWEST_ROWS_A_BLOCK + 1)
+ENOUGH_MEMORY = Tally(1 << 20)
 ENOUGH = 100  # to meet a moment without neighbours
 
 
@@ -104,14 +106,14 @@ def test_a_row_alone_that_cannot_be_read_has_its_reason() -> None:
 
 def test_lists_maps_and_records_have_no_short_way() -> None:
     shapes = [shape_of(kind) for kind in ("int", {"type": "array", "items": "int"})]
-    assert isinstance(one_row(record_of(["a"], shapes[:1])), OneRow)
-    assert one_row(record_of(["a", "b"], shapes)) is None
+    assert isinstance(one_row(record_of(["a"], shapes[:1]), ENOUGH_MEMORY), OneRow)
+    assert one_row(record_of(["a", "b"], shapes), ENOUGH_MEMORY) is None
 
 
 def test_the_header_is_the_one_that_arrow_writes() -> None:
     codec = AvroCodec({"type": "record", "name": "T", "fields": [{"name": "a", "type": "long"}]})
     batch = codec.decode([HEADER + b"\x02"]).batch
-    row = one_row(record_of(["a"], [shape_of("long")]))
+    row = one_row(record_of(["a"], [shape_of("long")]), ENOUGH_MEMORY)
     assert row is not None
     body = row.message_of(HEADER + b"\x02", len(HEADER))
     assert body == batch.serialize().to_pybytes()

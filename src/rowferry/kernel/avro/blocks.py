@@ -1,6 +1,7 @@
 """A block of rows ↔ its messages: as many at once as the processor's cache holds."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from rowferry.kernel.avro.frames import HEADER_BYTES
 from rowferry.kernel.avro.pieces import Pieces
 from rowferry.kernel.avro.reasons import Reason
 from rowferry.kernel.avro.shapes import Optional, Record, Shape
+from rowferry.kernel.avro.weights import BLOCK_BYTES, OverBudget, Tally, bytes_of, tally_of
 
 ROWS_A_BLOCK: Final = 16384
 # A cell has 16 bytes while a block is encoded, and a column's NumPy calls cost a fixed time.
@@ -26,6 +28,11 @@ def rows_a_block(record: Record) -> int:
     """How many rows of so many columns are done at once."""
     rows = max(FEWEST_ROWS_OF_WIDE_TABLES, CELLS_A_BLOCK // max(_width_of(record), 1))
     return min(ROWS_A_BLOCK, rows)
+
+
+def messages_a_block(record: Record) -> int:
+    """How many messages are decoded at once: rows_a_block, or fewer of records that are wide."""
+    return min(rows_a_block(record), max(BLOCK_BYTES // max(bytes_of(record), 1), 1))
 
 
 def _width_of(shape: Shape) -> int:
@@ -67,31 +74,35 @@ def decode_block(
 ) -> Iterator[tuple[pa.RecordBatch, dict[int, str]]]:
     """The rows of a block of messages, and why some are missing, counted from `first`.
 
-    Messages that are too many bytes for one block come as several.
+    Messages that are too many bytes for one block, or become too many, come as several.
     """
     joined = pa.array([*messages, ZEROS], pa.binary())
     is_beyond = isinstance(joined, pa.ChunkedArray)  # beyond the 2 GB of Arrow's offsets
     parts = -(-joined.nbytes // MOST_BYTES_A_BLOCK)
-    if parts > 1 and len(messages) > 1:
-        del joined
-        rows = -(-len(messages) // parts)
-        for start in range(0, len(messages), rows):
-            some = messages[start : start + rows]
-            yield from decode_block(record, some, first + start, slow)
-    elif is_beyond:
+    if parts == 1 or (len(messages) == 1 and not is_beyond):
+        tally = tally_of(len(messages), joined.nbytes)
+        with suppress(OverBudget):
+            yield _decode_joined(record, joined, first, slow, tally)
+            return
+        parts = 2
+    del joined
+    if len(messages) == 1:
         nothing = pa.nulls(0, record.arrow).flatten()
         yield _batch_of(record, nothing, 0), {first: Reason.SIZE.value}
-    else:
-        yield _decode_joined(record, joined, first, slow)
+        return
+    rows = -(-len(messages) // parts)
+    for start in range(0, len(messages), rows):
+        some = messages[start : start + rows]
+        yield from decode_block(record, some, first + start, slow)
 
 
 def _decode_joined(
-    record: Record, joined: pa.BinaryArray, first: int, slow: Fallbacks
+    record: Record, joined: pa.BinaryArray, first: int, slow: Fallbacks, tally: Tally
 ) -> tuple[pa.RecordBatch, dict[int, str]]:
     _, bounds, data = joined.buffers()
     ends = np.frombuffer(bounds, np.int32).astype(np.int64)
     rows = len(joined) - 1
-    block = Block.of(np.frombuffer(data, np.uint8), rows, slow)
+    block = Block.of(np.frombuffer(data, np.uint8), rows, slow, tally)
     cursor = Cursor(block, np.arange(rows), ends[:rows], ends[1 : rows + 1])
     cursor.advance(HEADER_BYTES)
     columns = []

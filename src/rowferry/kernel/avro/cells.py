@@ -1,4 +1,7 @@
-"""Arrow columns ↔ lists of raw values (see single_read), exactly; for the row at a time path."""
+"""Arrow columns ↔ lists of raw values (see single_read), exactly; for the row at a time path.
+
+Decimals are written as the integers of their digits, and read as Python's.
+"""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -8,6 +11,7 @@ import pyarrow as pa
 
 from rowferry.kernel.avro.shapes import (
     Array,
+    Decimal,
     Map,
     Optional,
     Record,
@@ -43,6 +47,17 @@ def _take_varints(shape: Varint, column: pa.Array) -> list[Any]:
     return cells
 
 
+def _take_decimals(shape: Decimal, column: pa.Array) -> list[Any]:
+    """Their digits as integers, which Arrow has and Python's decimals would be made from."""
+    width = shape.arrow.byte_width
+    if not len(column):
+        return []
+    octets = column.buffers()[1].slice(column.offset * width, len(column) * width).to_pybytes()
+    places = range(0, len(octets), width)
+    cells = [int.from_bytes(octets[at : at + width], "little", signed=True) for at in places]
+    return cells if column.null_count == 0 else _with_nulls(cells, column)
+
+
 def _take_items(items: Shape, column: pa.Array) -> list[Any]:
     cells, bounds = cells_of(items, column.values), column.offsets.to_pylist()
     lists = [cells[first:last] for first, last in pairwise(bounds)]
@@ -62,6 +77,7 @@ def _with_nulls(cells: list[Any], column: pa.Array) -> list[Any]:
 
 TAKE: Final[dict[type[Shape], Callable[[Any, pa.Array], list[Any]]]] = {
     Varint: _take_varints,
+    Decimal: _take_decimals,
     Array: lambda shape, column: _take_items(shape.items, column),
     Map: lambda shape, column: _take_items(shape.entries, column),
     Record: _take_records,

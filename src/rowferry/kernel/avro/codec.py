@@ -7,7 +7,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from rowferry.kernel.avro.blocks import decode_block, encode_block, row_blocks, rows_a_block
+from rowferry.kernel.avro.blocks import (
+    decode_block,
+    encode_block,
+    messages_a_block,
+    row_blocks,
+    rows_a_block,
+)
 from rowferry.kernel.avro.cells import column_of, rows_of
 from rowferry.kernel.avro.fallbacks import Fallbacks
 from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
@@ -17,9 +23,12 @@ from rowferry.kernel.avro.schema import record_of, shape_of
 from rowferry.kernel.avro.shapes import Record
 from rowferry.kernel.avro.single_read import read_whole, reader
 from rowferry.kernel.avro.single_write import writer
+from rowferry.kernel.avro.weights import OverBudget, Tally
 
 # Below this the NumPy calls cost more than plain Python's one by one.
 FEWEST_ROWS_A_BLOCK: Final = 64
+# What the lists of a few messages may come to, before they are done in columns all the same.
+MOST_BYTES_SINGLY: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,10 @@ class AvroCodec:
         self.arrow_schema: pa.Schema = self._record.schema
         self.fallbacks = Fallbacks()
         self._rows_a_block = rows_a_block(self._record)
-        self._read, self._write = reader(self._record), writer(self._record)
-        self._one_row = one_row(self._record)
+        self._messages_a_block = messages_a_block(self._record)
+        self._tally = Tally(MOST_BYTES_SINGLY)
+        self._read, self._write = reader(self._record, self._tally), writer(self._record)
+        self._one_row = one_row(self._record, self._tally)
 
     def encode(self, batch: pa.RecordBatch, schema_id: int) -> list[bytes]:
         """One framed message a row.
@@ -69,14 +80,22 @@ class AvroCodec:
     def decode(self, messages: Sequence[bytes]) -> Decoded:
         """The rows of framed messages of this schema; the header is skipped, not looked at.
 
-        No message, whatever its bytes, keeps another from being read.
+        No message, whatever its bytes, keeps another from being read. One that would become more
+        than 64 MB and 128 times its bytes is bad.
         """
         if len(messages) < FEWEST_ROWS_A_BLOCK:
-            return self._decode_singly(messages)
+            self._tally.total = 0
+            try:
+                return self._decode_singly(messages)
+            except OverBudget:  # in columns long lists take less, or are refused
+                return self._decode_in_columns(messages)
+        return self._decode_in_columns(messages)
+
+    def _decode_in_columns(self, messages: Sequence[bytes]) -> Decoded:
         batches: list[pa.RecordBatch] = []
         bad: dict[int, str] = {}
-        for first in range(0, len(messages), self._rows_a_block):
-            block = messages[first : first + self._rows_a_block]
+        for first in range(0, len(messages), self._messages_a_block):
+            block = messages[first : first + self._messages_a_block]
             for batch, failures in decode_block(self._record, block, first, self.fallbacks):
                 batches.append(batch)
                 bad |= failures

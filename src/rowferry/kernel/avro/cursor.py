@@ -21,6 +21,7 @@ from rowferry.kernel.avro.varints import (
     unzigzag,
     words_at_each_byte,
 )
+from rowferry.kernel.avro.weights import Tally
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -37,7 +38,7 @@ class Block:
     """The bytes of the messages and then ZEROS; why some cannot be read, a code a message.
 
     words: the 8 bytes from each position on. grave: where failed rows go. slow: counts the values
-    that went through Python one by one, by cause.
+    that went through Python one by one, by cause. tally: of the memory that lists and unions take.
     """
 
     data: Bytes
@@ -45,13 +46,14 @@ class Block:
     grave: int
     failures: NDArray[np.uint8]
     slow: Fallbacks
+    tally: Tally
 
     @staticmethod
-    def of(data: Bytes, messages: int, slow: Fallbacks) -> "Block":
+    def of(data: Bytes, messages: int, slow: Fallbacks, tally: Tally) -> "Block":
         """A block of messages; the data ends in ZEROS."""
         words = words_at_each_byte(data)
         grave = len(data) - len(ZEROS) + 1  # no message ends there, so who is there has failed
-        return Block(data, words, grave, np.zeros(messages, np.uint8), slow)
+        return Block(data, words, grave, np.zeros(messages, np.uint8), slow, tally)
 
 
 class Cursor:

@@ -105,7 +105,7 @@ def _decode_enum(shape: Enum, cursor: Cursor) -> pa.Array:
         places = np.where(beyond, 0, places)
     if not shape.symbols:
         return pa.nulls(len(cursor), pa.utf8())
-    return pa.array(shape.symbols, pa.utf8()).take(pa.array(places))
+    return shape.texts.take(pa.array(places))
 
 
 def _decode_record(shape: Record, cursor: Cursor) -> pa.Array:
@@ -147,7 +147,7 @@ def _decode_parked(inner: Shape, cursor: Cursor, is_null: Mask) -> pa.Array:
 
 def _decode_union(shape: Union, cursor: Cursor) -> pa.Array:
     """Row by row in Python: each value has a shape of its own."""
-    read = reader(shape)
+    read = reader(shape, cursor.block.tally)
     cursor.block.slow.note("union", len(cursor))
     data, texts, behind = cursor.block.data, [], []
     failed: dict[Reason, list[int]] = {}

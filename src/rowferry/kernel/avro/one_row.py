@@ -25,6 +25,7 @@ from rowferry.kernel.avro.shapes import (
     Varint,
 )
 from rowferry.kernel.avro.single_read import check_end, digits_reader, optional_reader, reader
+from rowferry.kernel.avro.weights import Tally
 
 Octets = Callable[[Any], bytes]
 
@@ -81,9 +82,9 @@ ENDED: Final = (Text, Bytes, Enum, Union)  # their values have any length
 class Column:
     """What reads a field, and what lays out its value."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, tally: Tally) -> None:
         inner = shape.inner if isinstance(shape, Optional) else shape
-        read = digits_reader(inner) if isinstance(inner, Decimal) else reader(inner)
+        read = digits_reader(inner) if isinstance(inner, Decimal) else reader(inner, tally)
         self.read = optional_reader(shape, read) if isinstance(shape, Optional) else read
         self.octets_of = MAKERS[type(inner)](inner)
         self.is_ended = isinstance(inner, ENDED)
@@ -95,8 +96,8 @@ class Column:
 class OneRow:
     """Compiled from a record once."""
 
-    def __init__(self, record: Record) -> None:
-        columns = [Column(field) for field in record.fields]
+    def __init__(self, record: Record, tally: Tally) -> None:
+        columns = [Column(field, tally) for field in record.fields]
         self._columns = [(c.read, c.octets_of, c.is_ended, c.nothing) for c in columns]
         self._schema = record.schema
         buffers = sum(3 if column.is_ended else 2 for column in columns)
@@ -148,7 +149,7 @@ def _width_of(shape: Shape) -> int:
     return int(shape.arrow.byte_width) if not isinstance(shape, Boolean) else 1
 
 
-def one_row(record: Record) -> OneRow | None:
+def one_row(record: Record, tally: Tally) -> OneRow | None:
     """A decoder of single rows; None where the record has lists, maps or records in it."""
     shapes = [f.inner if isinstance(f, Optional) else f for f in record.fields]
-    return OneRow(record) if all(type(shape) in MAKERS for shape in shapes) else None
+    return OneRow(record, tally) if all(type(shape) in MAKERS for shape in shapes) else None

@@ -1,7 +1,7 @@
 """Avro schema → shapes: names, logical types, and the gate for hostile schemas."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -26,9 +26,12 @@ from rowferry.kernel.avro.shapes import (
     Varint,
     field_of,
 )
+from rowferry.kernel.avro.weights import bytes_of, weight_of
 
 DEEPEST: Final = 32
 MOST_BYTES: Final = 1 << 20
+LONGEST_NAME: Final = 1024  # of a field, a symbol, a type: a byte may stand for one in a line
+MOST_ROW_BYTES: Final = 1 << 20  # as Arrow has them, also of a row that is nulls
 MOST_SHAPES: Final = 10_000  # a kilobyte of named types that use each other twice is 2^32 columns
 WIDEST_ARROW_DECIMAL: Final = 76
 WIDEST_FIXED_DECIMAL: Final = 48  # bytes; wider ones stay bytes
@@ -63,16 +66,20 @@ def shape_of(schema: Mapping[str, Any] | str) -> Shape:
     """Resolve a schema, given as a mapping or as JSON text.
 
     Raises SchemaRefused for what is not Avro, and for recursive types, nesting deeper than 32,
-    array items that take no bytes, more than 10,000 columns, more than 1 MB.
+    array items that take no bytes, more than 10,000 columns, more than 1 MB, names of more than
+    1,024 letters, rows that take more than 1 MB of memory also where they are nulls.
     """
     try:
-        return Resolver().resolve(_parsed(schema), "", 0)
+        shape = Resolver().resolve(_parsed(schema), "", 0)
     except RecursionError as deep:
         raise SchemaRefused(f"the schema is nested deeper than {DEEPEST}") from deep
     except SchemaRefused:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, pa.ArrowException) as odd:
         raise SchemaRefused(f"this is not an Avro schema ({type(odd).__name__})") from odd
+    if bytes_of(shape) > MOST_ROW_BYTES:
+        raise SchemaRefused("the schema's rows take more than 1 MB even if they are nulls")
+    return shape
 
 
 def check_gate(schema: Mapping[str, Any] | str) -> None:
@@ -148,8 +155,8 @@ class Resolver:
         before = self.shapes
         self.open.update(names)
         if kind == "enum":
-            symbols = tuple(str(symbol) for symbol in schema["symbols"])
-            shape: Shape = Enum(pa.utf8(), 1, symbols)
+            symbols = _short(str(symbol) for symbol in schema["symbols"])
+            shape: Shape = Enum(pa.utf8(), 1, symbols, pa.array(symbols, pa.utf8()))
         elif kind == "fixed":
             size = _natural(schema["size"])
             shape = _logical(schema, Fixed(pa.binary(size), size, size))
@@ -165,11 +172,11 @@ class Resolver:
     def _array(self, items: Shape) -> Shape:
         if items.least == 0:
             raise SchemaRefused("the schema has array items that take no bytes")
-        return Array(pa.list_(field_of("item", items)), 1, items)
+        return Array(pa.list_(field_of("item", items)), 1, items, weight_of(items))
 
     def _map(self, values: Shape) -> Shape:
         entries = record_of(["key", "value"], [PRIMITIVES["string"], values])
-        return Map(pa.map_(pa.utf8(), field_of("value", values)), 1, entries)
+        return Map(pa.map_(pa.utf8(), field_of("value", values)), 1, entries, weight_of(entries))
 
     def _union(self, schema: Sequence[Any], namespace: str, depth: int) -> Shape:
         branches = tuple(self.resolve(branch, namespace, depth + 1) for branch in schema)
@@ -186,7 +193,7 @@ class Resolver:
 
 def record_of(names: Sequence[str], shapes: Sequence[Shape]) -> Record:
     """A record of these fields. Raises SchemaRefused for a name that comes twice."""
-    if len(set(names)) < len(names):
+    if len(set(_short(names))) < len(names):
         raise SchemaRefused("the schema has a record with two fields of one name")
     fields = [field_of(name, shape) for name, shape in zip(names, shapes, strict=True)]
     least = sum(shape.least for shape in shapes)
@@ -199,7 +206,16 @@ def _full_names(schema: Any, namespace: str) -> list[str]:
     full = name if "." in name else f"{namespace if space is None else space}.{name}".lstrip(".")
     inner = full.rpartition(".")[0]
     aliases = [str(alias) for alias in schema.get("aliases") or ()]
-    return [full, *(a if "." in a else f"{inner}.{a}".lstrip(".") for a in aliases)]
+    others = [a if "." in a else f"{inner}.{a}".lstrip(".") for a in aliases]
+    return list(_short([full, *others]))
+
+
+def _short(names: Iterable[str]) -> tuple[str, ...]:
+    """The names. Raises SchemaRefused for one that is too long."""
+    told = tuple(names)
+    if max(map(len, told), default=0) > LONGEST_NAME:
+        raise SchemaRefused(f"the schema has a name of more than {LONGEST_NAME} letters")
+    return told
 
 
 def _branch_name(schema: Any, namespace: str) -> str:

@@ -68,9 +68,10 @@ class Fixed(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Enum(Shape):
-    """The index of a symbol; in Arrow the symbol's text."""
+    """The index of a symbol; in Arrow the symbol's text. texts: the symbols, to take from."""
 
     symbols: tuple[str, ...]
+    texts: pa.StringArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,10 @@ class Decimal(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Array(Shape):
-    """Blocks of items, ended by an empty one."""
+    """Blocks of items, ended by an empty one. weight: what an item takes in memory, see weights."""
 
     items: Shape
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Map(Shape):
     """Blocks of keys and values: on the wire an array of `entries`."""
 
     entries: "Record"
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from rowferry.kernel.avro.shapes import (
     Varint,
 )
 from rowferry.kernel.avro.single_write import EXACT
+from rowferry.kernel.avro.weights import Tally
 
 Read = Callable[[bytes, int], tuple[Any, int]]  # message, position → value, position behind it
 
@@ -182,8 +183,8 @@ def optional_reader(shape: Optional, read_inner: Read) -> Read:
     return read
 
 
-def _record(shape: Record) -> Read:
-    readers = tuple(reader(field) for field in shape.fields)
+def _record(shape: Record, tally: Tally) -> Read:
+    readers = tuple(reader(field, tally) for field in shape.fields)
 
     def read(message: bytes, position: int) -> tuple[tuple[Any, ...], int]:
         values = []
@@ -195,13 +196,11 @@ def _record(shape: Record) -> Read:
     return read
 
 
-def items_reader(items: Shape) -> Callable[[bytes, int, int], tuple[list[Any], int]]:
-    """A reader of `count` items in a row."""
-    read_item, least = reader(items), items.least
+def items_reader(items: Shape, tally: Tally) -> Callable[[bytes, int, int], tuple[list[Any], int]]:
+    """A reader of `count` items in a row, which are known to have room in the message."""
+    read_item = reader(items, tally)
 
     def read(message: bytes, position: int, count: int) -> tuple[list[Any], int]:
-        if count * least > len(message) - position:
-            raise MalformedError(Reason.COUNT)
         values = []
         for _ in range(count):
             value, position = read_item(message, position)
@@ -211,8 +210,9 @@ def items_reader(items: Shape) -> Callable[[bytes, int, int], tuple[list[Any], i
     return read
 
 
-def _array(items: Shape) -> Read:
-    read_items = items_reader(items)
+def blocks_reader(items: Shape, weight: int, tally: Tally) -> Read:
+    """A reader of blocks of items, up to the empty one."""
+    read_items, least = items_reader(items, tally), items.least
 
     def read(message: bytes, position: int) -> tuple[list[Any], int]:
         values: list[Any] = []
@@ -225,8 +225,11 @@ def _array(items: Shape) -> Read:
                 size, position = read_long(message, position)
                 if not 0 <= size <= len(message) - position:
                     raise MalformedError(Reason.LENGTH)
-            start = position
-            block, position = read_items(message, position, abs(count))
+            start, count = position, abs(count)
+            if count * least > len(message) - position:
+                raise MalformedError(Reason.COUNT)
+            tally.charge(count * weight)
+            block, position = read_items(message, position, count)
             if size is not None and position != start + size:
                 raise MalformedError(Reason.BLOCK)
             values += block
@@ -234,40 +237,43 @@ def _array(items: Shape) -> Read:
     return read
 
 
-def _union(shape: Union) -> Read:
-    readers = tuple(reader(branch) for branch in shape.branches)
+def _union(shape: Union, tally: Tally) -> Read:
+    readers = tuple(reader(branch, tally) for branch in shape.branches)
 
     def read(message: bytes, position: int) -> tuple[str | None, int]:
         branch, position = read_long(message, position)
         if not 0 <= branch < len(readers):
             raise MalformedError(Reason.BRANCH)
         value, position = readers[branch](message, position)
-        return avro_json.text_of(shape, branch, value), position
+        text = avro_json.text_of(shape, branch, value)
+        tally.charge(len(text or ""))
+        return text, position
 
     return read
 
 
-MAKERS: Final[dict[type[Shape], Callable[[Any], Read]]] = {
-    Null: lambda _: lambda _, position: (None, position),
-    Boolean: lambda _: _read_boolean,
-    Varint: lambda shape: _read_int if shape.bits == INT_HIGH.bit_length() + 1 else read_long,
-    Float: lambda shape: _float(shape.size),
-    Text: lambda _: _read_text,
-    Bytes: lambda _: _read_bytes,
-    Fixed: lambda shape: _fixed(shape.size),
-    Enum: _enum,
-    Decimal: _decimal,
-    Array: lambda shape: _array(shape.items),
-    Map: lambda shape: _array(shape.entries),
+MAKERS: Final[dict[type[Shape], Callable[[Any, Tally], Read]]] = {
+    Null: lambda *_: lambda _, position: (None, position),
+    Boolean: lambda *_: _read_boolean,
+    Varint: lambda shape, _: _read_int if shape.bits == INT_HIGH.bit_length() + 1 else read_long,
+    Float: lambda shape, _: _float(shape.size),
+    Text: lambda *_: _read_text,
+    Bytes: lambda *_: _read_bytes,
+    Fixed: lambda shape, _: _fixed(shape.size),
+    Enum: lambda shape, _: _enum(shape),
+    Decimal: lambda shape, _: _decimal(shape),
+    Array: lambda shape, tally: blocks_reader(shape.items, shape.weight, tally),
+    Map: lambda shape, tally: blocks_reader(shape.entries, shape.weight, tally),
     Record: _record,
-    Optional: lambda shape: optional_reader(shape, reader(shape.inner)),
+    Optional: lambda shape, tally: optional_reader(shape, reader(shape.inner, tally)),
     Union: _union,
 }
 
 
-def reader(shape: Shape) -> Read:
+def reader(shape: Shape, tally: Tally) -> Read:
     """Compile a shape into a reader of one value.
 
-    The reader raises IndexError or MalformedError; nothing else, whatever the bytes are.
+    The reader raises IndexError, MalformedError, or the tally's OverBudget; nothing else, whatever
+    the bytes are.
     """
-    return MAKERS[type(shape)](shape)
+    return MAKERS[type(shape)](shape, tally)

@@ -85,8 +85,8 @@ def _enum(shape: Enum) -> Write:
 def _decimal(shape: Decimal) -> Write:
     limit, size, scale = 10**shape.precision, shape.size, shape.arrow.scale
 
-    def write(out: bytearray, number: decimal.Decimal) -> None:
-        unscaled = int(number.scaleb(scale, EXACT))
+    def write(out: bytearray, number: decimal.Decimal | int) -> None:
+        unscaled = number if isinstance(number, int) else int(number.scaleb(scale, EXACT))
         if not -limit < unscaled < limit:
             raise UnwritableError("a decimal is wider than its precision")
         if size is None:

@@ -171,4 +171,5 @@ def _keys(prepared: _Prepared, batch: pa.RecordBatch) -> Sequence[bytes | None]:
     texts = batch.column(prepared.table.key[0])
     if texts.type != pa.utf8():
         texts = texts.cast(pa.utf8())
-    return [None if text is None else text.encode() for text in texts.to_pylist()]
+    octets: list[bytes | None] = texts.view(pa.binary()).to_pylist()  # cast() costs few rows 7 µs
+    return octets

@@ -195,7 +195,23 @@ def same(one: Any, other: Any) -> bool:
 def rows_in(shape: Record, batch: pa.RecordBatch) -> list[Any]:
     holds_times = "time32" in str(batch.schema) or "time64" in str(batch.schema)
     batch.validate(full=not holds_times)  # 24:00:00 is kept, which Arrow thinks out of range
-    return cells_of(shape, batch.to_struct_array())
+    return [as_drawn(shape, row) for row in cells_of(shape, batch.to_struct_array())]
+
+
+def as_drawn(shape: Shape, value: Any) -> Any:
+    """A raw value with Python's decimals where cells_of() has their digits as integers."""
+    match shape:
+        case _ if value is None:
+            return None
+        case Decimal(arrow=arrow):
+            return decimal.Decimal(value).scaleb(-arrow.scale, EXACT)
+        case Array(items=items) | Map(entries=items):
+            return [as_drawn(items, each) for each in value]
+        case Record(fields=fields):
+            return tuple(map(as_drawn, fields, value))
+        case Optional(inner=inner):
+            return as_drawn(inner, value)
+    return value
 
 
 def ways() -> Iterator[None]:

@@ -24,7 +24,7 @@ from rowferry.flow.capture.window import Ring, Seen, Snapshot
 from rowferry.model import Slice, Table
 
 BUSY_SHARE = 5  # a tick takes a fifth of the time at most, unless work is waiting
-CPU_SHARE = 0.023  # polls may come sooner as long as this much of a core is enough for all we do
+CPU_SHARE = 0.025  # polls may come sooner as long as this much of a core is enough for all we do
 SOONEST = 0.5  # of POLL_SECONDS, after a poll that found rows
 GONE_SECONDS = 5.0  # how long a table may be away, as while it is swapped by renames
 LOAD_SECONDS = 1.0  # how long a tick may go on loading before tables are polled again
@@ -54,7 +54,7 @@ class IncrementalCapture:
         self._settings, self._clock, self._connect = settings, clock, connect
         self._once, self._began, self._outside = once, 0.0, 0.0
         self._reader, self._cpu = reader, cpu
-        self._cpu_began, self._found = 0.0, False
+        self._cpu_rested, self._found = cpu(), False
         self._source: Source | None = None
         self._feeds: dict[str, Feed | FullFeed] = {}
         self._estimates: Mapping[str, int] = {}
@@ -79,7 +79,6 @@ class IncrementalCapture:
         """See contract.Capture."""
         source = self._opened()
         self._began, self._outside, self._found = self._clock(), 0.0, False
-        self._cpu_began = self._cpu()
         is_waiting = any(feed.is_waiting for feed in self._feeds.values())
         known, self._settled = self._settled, None  # only a tick that ends well restores it
         glance = source.glance(None if is_waiting else known)
@@ -164,8 +163,10 @@ class IncrementalCapture:
         elapsed = self._clock() - self._began
         busy = elapsed - self._outside  # while slices were published, the server was left alone
         period = self._settings.poll_seconds
+        before, self._cpu_rested = self._cpu_rested, self._cpu()
         if self._found:
-            period *= min(1.0, max(SOONEST, (self._cpu() - self._cpu_began) / CPU_SHARE / period))
+            spent = self._cpu_rested - before  # since the last rest began: by all threads
+            period *= min(1.0, max(SOONEST, spent / CPU_SHARE / period))
         pause = max(period - elapsed, (BUSY_SHARE - 1) * busy - self._outside, 0.0)
         self.pause_seconds = 0.0 if any(f.is_waiting for f in self._feeds.values()) else pause
         self.is_settled = is_settled

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from rowferry.kernel.copy_cells import Cells, Ints, Octets, padded, read_at
+from rowferry.kernel.copy_cells import NULL_LENGTH, Cells, Ints, Octets, padded, read_at
 from rowferry.kernel.copy_few import FewReader
 from rowferry.kernel.copy_fields import read_cells
 from rowferry.types import Wire
@@ -64,17 +64,23 @@ class CopyReader:
         return _batch(columns, count)
 
     def _cells(self, buffer: Octets, bounds: Ints) -> list[Cells]:
-        """One position a row, moved on field by field."""
+        """One position a row, moved on field by field.
+
+        It never goes back, so that one which leaves its row does not end where the row does.
+        """
         starts, ends = bounds[:-1], bounds[1:]
         if ((ends - starts < 2) | (read_at(buffer, ">i2", starts) != len(self._wires))).any():  # noqa: PLR2004
             raise _NotARowEach
         cells, position = [], starts + 2
         for wire in self._wires:
-            lengths = read_at(buffer, ">i4", position).astype(np.int64)
-            start = position + 4
-            position = start + np.maximum(lengths, 0)
-            if ((position > ends) | (lengths < -1)).any():
+            try:
+                lengths = read_at(buffer, ">i4", position, np.int64)
+            except IndexError:
+                raise _NotARowEach from None
+            start, least = position + 4, lengths.min(initial=0)
+            if least < NULL_LENGTH:
                 raise _NotARowEach
+            position = start + (lengths if least == 0 else np.maximum(lengths, 0))
             cells.append(Cells(wire.name, buffer, start, lengths))
         if (position != ends).any():
             raise _NotARowEach

@@ -68,11 +68,16 @@ class Cells:
             raise Uncarriable(self.column, found, reason)
 
 
-def read_at(buffer: Octets, dtype: str, positions: Ints) -> npt.NDArray[Any]:
-    """Numbers of a big-endian dtype at any positions, in the machine's byte order."""
+def read_at(
+    buffer: Octets, dtype: str, positions: Ints, wanted: npt.DTypeLike = None
+) -> npt.NDArray[Any]:
+    """Numbers of a big-endian dtype at any positions, in the machine's byte order, or as wanted.
+
+    Raises IndexError for positions outside of the buffer.
+    """
     kind = np.dtype(dtype)
     every = np.ndarray((len(buffer) - kind.itemsize + 1,), kind, buffer, strides=(1,))
-    return every[positions].astype(kind.newbyteorder("="))
+    return every[positions].astype(kind.newbyteorder("=") if wanted is None else wanted)
 
 
 def padded(chunks: Sequence[bytes]) -> Octets:

@@ -69,7 +69,7 @@ class Cells:
 
 
 def read_at(
-    buffer: Octets, dtype: str, positions: Ints, wanted: npt.DTypeLike = None
+    buffer: Octets, dtype: str, positions: Ints, wanted: npt.DTypeLike | None = None
 ) -> npt.NDArray[Any]:
     """Numbers of a big-endian dtype at any positions, in the machine's byte order, or as wanted.
 

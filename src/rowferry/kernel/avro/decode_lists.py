@@ -93,8 +93,9 @@ def _items_of_one_size(items: Shape, part: Cursor, counts: Numbers, decode: Deco
     failed = np.zeros(len(counts), np.bool_)
     for start in range(0, len(rows), ITEMS_OF_ONE_SIZE):
         owners = rows[start : start + ITEMS_OF_ONE_SIZE]
-        nth = np.arange(start, start + len(owners)) - firsts[owners]
-        some = part.part(owners)
+        places = owners.astype(np.intp)  # as NumPy would at each use
+        nth = np.arange(start, start + len(places)) - firsts[places]
+        some = part.part(places)
         some.positions = some.positions + nth * items.least
         found.append((owners, decode(items, some)))
         failed[owners[~some.alive()]] = True

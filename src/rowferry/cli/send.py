@@ -11,6 +11,7 @@ from rowferry.cli.stopping import stop_on_signals
 from rowferry.config import Settings, environment_name
 from rowferry.observe.log import WORKER
 from rowferry.run.children import Child, start_child
+from rowferry.run.heap import share_heap
 from rowferry.run.send_workers import own_share, worker_count
 from rowferry.sources import Loaded
 from rowferry.stop import Stop
@@ -52,7 +53,7 @@ def send(
 
 
 def _send(settings: Settings, stop: Stop, *, once: bool) -> None:
-    import pyarrow as pa
+    share_heap()
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -66,8 +67,6 @@ def _send(settings: Settings, stop: Stop, *, once: bool) -> None:
     from rowferry.observe.metrics import serve
     from rowferry.run.sender import run_sender
 
-    # Arrow's own allocator keeps what two threads free for itself: 40 MB of a load's 270.
-    pa.set_memory_pool(pa.system_memory_pool())
     serve(settings, "send")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)

@@ -223,7 +223,7 @@ class Settings(BaseModel):
 
     # --- Only in rowferry.toml
     table: dict[str, TableSettings] = setting({}, "Settings of single tables")
-    kafka: dict[str, str] = setting({}, "librdkafka properties that are passed through")
+    kafka: dict[str, str | bool | int] = setting({}, "librdkafka properties, passed through")
 
     def of(self, qualified: str) -> TableSettings:
         """The settings of one table, `schema.table`; all unset where it has none."""
@@ -238,7 +238,7 @@ class Settings(BaseModel):
         secret_words = ("password", "secret", "token", "ssl.key")
         for name, value in self.kafka.items():
             if any(word in name for word in secret_words):
-                yield value
+                yield str(value)
 
     def topic_of(self, qualified: str) -> str:
         """The topic of a table, `schema.table`."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -23,22 +23,11 @@ from rowferry.errors import (
     UnknownOutcome,
     Unreadable,
 )
+from rowferry.kafka_passed import passed_through
+
+Client = TypeVar("Client")
 
 ASK_SECONDS = 10.0  # that an answer of the cluster may take
-
-# What exactly-once rests on: settings have their own names for it, or nobody may change it.
-RULES = frozenset(
-    {
-        "bootstrap.servers", "security.protocol", "sasl.username", "sasl.password",
-        "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
-        "client.id", "error_cb", "transactional.id", "transaction.timeout.ms",
-        "enable.idempotence", "acks", "request.required.acks", "partitioner", "message.max.bytes",
-        "group.id", "group.protocol", "group.instance.id", "isolation.level", "enable.auto.commit",
-        "partition.assignment.strategy", "reconnect.backoff.ms", "check.crcs",
-        "allow.auto.create.topics",
-        "enable.auto.offset.store", "auto.offset.reset", "enable.partition.eof",
-    }
-)  # fmt: skip
 
 _DENIED = {
     KafkaError.SASL_AUTHENTICATION_FAILED,
@@ -121,6 +110,15 @@ def consumer_config(settings: Settings, own: Mapping[str, Any]) -> dict[str, Any
 def admin_config(settings: Settings, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Properties of an admin client. Raises ConfigError."""
     return _config(settings, own or {})
+
+
+def made(kind: Callable[[dict[str, Any]], Client], properties: dict[str, Any]) -> Client:
+    """A client of these properties. Raises ConfigError where it does not take one of them."""
+    try:
+        return kind(properties)
+    except (KafkaException, TypeError, ValueError) as error:
+        said = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+        raise _misconfigured(said.strip(), "") from error
 
 
 def translate(
@@ -234,14 +232,6 @@ def _is_refusal(error: KafkaError) -> bool:
 
 def _config(settings: Settings, own: Mapping[str, Any]) -> dict[str, Any]:
     """Ours below what [kafka] passes through, which may not name a rule."""
-    for name in settings.kafka:
-        if name in RULES:
-            raise ConfigError(
-                Code.CONFIG,
-                f"{name} is not for the [kafka] table: exactly-once delivery rests on it,"
-                " or a setting has it",
-                advice="remove it there",
-            )
     return {
         "client.id": "rowferry",
         "log_level": 2,
@@ -250,7 +240,7 @@ def _config(settings: Settings, own: Mapping[str, Any]) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 5_000,
         **_transport(settings),
         **own,
-        **settings.kafka,
+        **passed_through(settings.kafka),
     }
 
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer
 
 from rowferry.config import Settings
 from rowferry.errors import ConfigError
-from rowferry.kafka import RULES, admin_config, consumer_config, producer_config
+from rowferry.kafka import admin_config, consumer_config, made, producer_config
+from rowferry.kafka_passed import RULES
 
 
 def settings(**values: Any) -> Settings:
@@ -46,6 +48,25 @@ def test_what_the_kafka_table_passes_through_wins_over_tuning() -> None:
     given = settings(**CREDENTIALS, kafka={"linger.ms": "50", "sasl.mechanism": "OAUTHBEARER"})
     found = producer_config(given, {"linger.ms": 5})
     assert (found["linger.ms"], found["sasl.mechanism"]) == ("50", "OAUTHBEARER")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("no.such.property", "1", "No such configuration property"),
+        ("linger.ms", "-1", "outside allowed range"),
+        ("delivery.report.only.error", "true", "bool"),
+    ],
+)
+def test_what_the_client_does_not_take_is_told(name: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        made(Producer, producer_config(settings(**CREDENTIALS, kafka={name: value}), {}))
+
+
+def test_numbers_and_truths_are_passed_as_the_file_has_them() -> None:
+    given = settings(kafka={"linger.ms": 50, "delivery.report.only.error": True}, **CREDENTIALS)
+    found = producer_config(given, {})
+    assert (found["linger.ms"], found["delivery.report.only.error"]) == (50, True)
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

@@ -17,7 +17,7 @@ from rowferry.flow.receive.topics import Topics
 from rowferry.flow.stage.contract import Stage
 from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.names import parse_name, partition_prefix
-from rowferry.kafka import admin_config
+from rowferry.kafka import admin_config, made
 from rowferry.proof.topic import Log, TopicReader
 
 _ASK_SECONDS = 10.0
@@ -99,7 +99,7 @@ def _position(settings: Settings, table: str, parts: progress.Parts) -> TablePos
 
 def partition_lags(settings: Settings) -> Iterator[PartitionLag]:
     """The group's partitions. Raises what Kafka and the stage raise."""
-    admin = AdminClient(admin_config(settings))
+    admin = made(AdminClient, admin_config(settings))
     owners = _owners(admin, settings.group)
     with closing(open_stage(settings)) as stage:
         for stand in stands(settings):

@@ -17,7 +17,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, Transient
-from rowferry.kafka import ASK_SECONDS, Heard, admin_config, await_answer
+from rowferry.kafka import ASK_SECONDS, Heard, admin_config, await_answer, made
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class Topics:
         self._settings = settings
         self._seconds = min(ASK_SECONDS, max(2.0, settings.connect_seconds))
         self._heard = Heard()
-        self._admin = AdminClient(admin_config(settings, {"error_cb": self._heard}))
+        self._admin = made(AdminClient, admin_config(settings, {"error_cb": self._heard}))
 
     def describe(self, names: Iterable[str]) -> dict[str, TopicFacts]:
         """The topics that exist; those for rows are fit. Raises ConfigError (TOPIC_UNFIT)."""

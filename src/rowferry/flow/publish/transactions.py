@@ -14,7 +14,7 @@ from rowferry.errors import AccessDenied, Code, RowferryError, Transient, Unknow
 from rowferry.failpoints import failpoint
 from rowferry.flow.publish.progress import PARTITION, key_of
 from rowferry.flow.publish.topics import TopicFacts
-from rowferry.kafka import Heard, producer_config, translate
+from rowferry.kafka import Heard, made, producer_config, translate
 from rowferry.model import Messages, ProgressRecord
 from rowferry.stop import Stop
 
@@ -58,7 +58,7 @@ class Transactions:
             "queue.buffering.max.kbytes": max(2 * settings.slice_bytes // 1024, 65_536),
             "error_cb": self._heard,
         }
-        self._producer = Producer(producer_config(settings, own))
+        self._producer = made(Producer, producer_config(settings, own))
         self._resumed("init_transactions", self._producer.init_transactions)
 
     def run(self, messages: Messages, progress: Sequence[ProgressRecord]) -> None:

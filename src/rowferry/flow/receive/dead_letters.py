@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, Transient
 from rowferry.flow.receive.contract import Fetched
-from rowferry.kafka import producer_config, translate
+from rowferry.kafka import made, producer_config, translate
 
 _FLUSH_SECONDS = 30.0
 _NO_TOPIC = "UNKNOWN_TOPIC"
@@ -25,7 +25,7 @@ class DeadLetters:
 
     def __init__(self, settings: Settings) -> None:
         own = {"enable.idempotence": True, "acks": "all", "linger.ms": 0}
-        self._producer = Producer(producer_config(settings, own))
+        self._producer = made(Producer, producer_config(settings, own))
         self._template = settings.dead_letter
         self.written = 0
 

@@ -25,6 +25,7 @@ from rowferry.kafka import (
     admin_config,
     await_answer,
     consumer_config,
+    made,
     translate,
 )
 from rowferry.model import Offset, Partition, TopicId
@@ -40,7 +41,7 @@ class Topics:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._heard = Heard()
-        self._admin = AdminClient(admin_config(settings, {"error_cb": self._heard}))
+        self._admin = made(AdminClient, admin_config(settings, {"error_cb": self._heard}))
         self._partitions: dict[str, list[int]] = {}
 
     def ids(self, topics: Iterable[str]) -> dict[str, TopicId]:

@@ -1,0 +1,34 @@
+"""What `[kafka]` passes through to librdkafka: anything but the rules that we rest on."""
+
+from collections.abc import Mapping
+
+from rowferry.errors import Code, ConfigError
+
+Value = str | bool | int
+
+# What exactly-once rests on: settings have their own names for it, or nobody may change it.
+RULES = frozenset(
+    {
+        "bootstrap.servers", "security.protocol", "sasl.username", "sasl.password",
+        "ssl.endpoint.identification.algorithm", "enable.ssl.certificate.verification",
+        "client.id", "error_cb", "transactional.id", "transaction.timeout.ms",
+        "enable.idempotence", "acks", "request.required.acks", "partitioner", "message.max.bytes",
+        "group.id", "group.protocol", "group.instance.id", "isolation.level", "enable.auto.commit",
+        "partition.assignment.strategy", "reconnect.backoff.ms", "check.crcs",
+        "allow.auto.create.topics",
+        "enable.auto.offset.store", "auto.offset.reset", "enable.partition.eof",
+    }
+)  # fmt: skip
+
+
+def passed_through(properties: Mapping[str, Value]) -> dict[str, Value]:
+    """The properties. Raises ConfigError for a rule."""
+    for name in properties:
+        if name in RULES:
+            raise ConfigError(
+                Code.CONFIG,
+                f"{name} is not for the [kafka] table: exactly-once delivery rests on it,"
+                " or a setting has it",
+                advice="remove it there",
+            )
+    return dict(properties)

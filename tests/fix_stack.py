@@ -154,7 +154,7 @@ class RegistryServer:
     url: str
     username: str
     password: str
-    configuration: dict[str, str]
+    configuration: dict[str, Any]
     environ: Environ
 
 
@@ -237,7 +237,11 @@ def registry() -> Iterator[RegistryServer]:
         url, username, password = (
             environ[name] for name in ("SCHEMA_SERVER", "SCHEMA_USERNAME", "SCHEMA_PASSWORD")
         )
-        configuration = {"url": url, "basic.auth.user.info": f"{username}:{password}"}
+        configuration = {
+            "url": url,
+            "basic.auth.user.info": f"{username}:{password}",
+            "timeout": 20,  # then the client asks again; without one it waits for ever
+        }
         yield RegistryServer(url, username, password, configuration, environ)
 
 

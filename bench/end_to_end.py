@@ -2,7 +2,7 @@
 
 import shutil
 
-from bench.measure import Figures, measure, middle
+from bench.measure import Figures, measure, warmed
 from bench.receive import staged_rows
 from bench.stand import ROWFERRY, Stand, stand
 
@@ -15,8 +15,8 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
     rows *= LONGER
     with stand() as here:
         here.fill("products", rows)
-        found = [both(here, rows, n) for n in range(WARM_UPS + runs)]
-    return {"end_to_end": {"rowferry": middle(found[WARM_UPS:])}}
+        found = warmed(lambda n: both(here, rows, n), WARM_UPS, runs)
+    return {"end_to_end": {"rowferry": found}}
 
 
 def both(here: Stand, rows: int, number: int) -> Figures:

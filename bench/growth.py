@@ -21,7 +21,6 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
     sizes = [size for size in RUNS if size <= max(rows * 20, min(RUNS))]
     found: dict[str, Figures] = {}
     with stand() as here:
-        here.fill("products", SMALL_POLL)
         here.fill("products", rows)
         loads(here, "products", rows, 1)  # warms the broker up
         here.fill("products", SMALL_POLL)

@@ -85,6 +85,11 @@ def _figures(seconds: float, rows: int, before: Account, after: Account) -> Figu
     }
 
 
+def warmed(run: Callable[[int], Figures], warm_ups: int, runs: int) -> Figures:
+    """The middle of runs, by their number; the first ones warm the broker up and do not count."""
+    return middle([run(number) for number in range(warm_ups + runs)][warm_ups:])
+
+
 def middle(runs: Sequence[Figures]) -> Figures:
     """The median of each figure, with its range as `<figure>_min` and `<figure>_max`."""
     found: Figures = {}

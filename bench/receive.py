@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.measure import Figures, measure, middle
+from bench.measure import Figures, measure, middle, warmed
 from bench.peers.connect import Worker, file_sink
 from bench.stand import ROWFERRY, Stand, TopicCounter, stand
 
@@ -19,7 +19,7 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
         here.fill("products", rows)
         topic = filled(here, "products", rows)
         found = {
-            "rowferry": middle(receptions(here, topic, rows, runs)),
+            "rowferry": warmed(lambda n: rowferry(here, topic, rows, n), BROKER_WARM_UPS, runs),
             "consumer": middle([consumer(here, topic, rows, n) for n in range(runs)]),
             "connect_file": middle(file_sinks(here, topic, rows, runs)),
         }
@@ -52,12 +52,6 @@ def staged_rows(folder: Path) -> Callable[[], int]:
         return sum(int(name.split(".")[0].rpartition("-")[2]) for name in names)
 
     return count
-
-
-def receptions(here: Stand, topic: str, rows: int, runs: int) -> list[Figures]:
-    """Rowferry's, again and again; the first ones warm the broker up."""
-    found = [rowferry(here, topic, rows, n) for n in range(BROKER_WARM_UPS + runs)]
-    return found[BROKER_WARM_UPS:]
 
 
 def rowferry(here: Stand, topic: str, rows: int, number: int, **environ: str) -> Figures:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.measure import Figures, measure, middle
+from bench.measure import Figures, measure, middle, warmed
 from bench.peers.connect import Worker, debezium
 from bench.stand import ROWFERRY, Stand, TopicCounter, stand
 
@@ -21,7 +21,7 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
     with stand() as here:
         here.fill("products", rows)
         found = {
-            "rowferry": middle(loads(here, "products", rows, runs)),
+            "rowferry": loads(here, "products", rows, runs),
             "script": middle([script(here, "products", rows) for _ in range(runs)]),
             "debezium": middle(snapshots(here, "products", rows, runs)),
             "limit": middle([copy_to_nowhere(here, "products", rows) for _ in range(runs)]),
@@ -29,10 +29,9 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
     return {"send": found}
 
 
-def loads(here: Stand, table: str, rows: int, runs: int) -> list[Figures]:
-    """Rowferry's, again and again; the first ones warm the broker up."""
-    found = [rowferry(here, table, rows, n) for n in range(BROKER_WARM_UPS + runs)]
-    return found[BROKER_WARM_UPS:]
+def loads(here: Stand, table: str, rows: int, runs: int) -> Figures:
+    """Rowferry's, on a warm broker."""
+    return warmed(lambda n: rowferry(here, table, rows, n), BROKER_WARM_UPS, runs)
 
 
 def rowferry(here: Stand, table: str, rows: int, number: int, **environ: str) -> Figures:

@@ -7,6 +7,7 @@ its own, so that a chunk writes little. Sizes in `state` tell whether a part is 
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from rowferry.errors import Code, DataAtRisk
@@ -18,7 +19,7 @@ FORMAT = 1
 STATE = "state"
 
 _JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
-_SERVER = ("system", "timeline", "epoch")
+_SERVER = tuple(field.name for field in fields(Server))  # asdict() costs each poll a deep copy
 _PLAIN_OF_PENDING = ("xmin", "xmax", "t", "since", "restart")
 _PLAIN_OF_LOAD = ("leaf", "least", "since", "least_untimed", "rows")
 

@@ -16,7 +16,7 @@ from rowferry.flow.capture.state import Load, Poll, Server, State
 from rowferry.flow.capture.statements import precision_margin
 from rowferry.flow.capture.turn import Here, LoadProgress
 from rowferry.flow.capture.window import BEGINNING, SECOND, Bound, Seen
-from rowferry.flow.capture.xids import FEW, NONE, Bools, Int64s, XidSet
+from rowferry.flow.capture.xids import NONE, Bools, Int64s, XidSet
 from rowferry.model import Rows, Slice, Table
 
 Finish = Callable[[State], State]
@@ -267,8 +267,6 @@ def _of(fetched: Fetched, wanted: Bools) -> pa.RecordBatch:
 
 def _ids(marks: Int64s, least: int) -> XidSet:
     """The xids that marks stand for, those that are not below the least."""
-    if len(marks) <= FEW:  # which NumPy's calls would cost more than
-        return XidSet.of([xid for mark in marks.tolist() if (xid := abs(mark)) >= least])
     xids = np.abs(marks)
     return XidSet.of(xids[xids >= least])
 

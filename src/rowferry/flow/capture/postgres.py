@@ -34,7 +34,6 @@ _SESSION = {
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
 }
-_ERRORS = (psycopg2.Error, psycopg2.Warning)
 _OPEN = (extensions.TRANSACTION_STATUS_INTRANS, extensions.TRANSACTION_STATUS_INERROR)
 _TRANSIENT = ("08", "40", "53", "55", "57", "58")  # SQLSTATE classes
 _UNCARRIABLE = {
@@ -57,11 +56,9 @@ class Session:
 
     def rows(self, statement: str, parameters: Sequence[Any] | None = None) -> list[Any]:
         """Run, and fetch all."""
-        try:
+        with translated(self.where):
             self._cursor.execute(statement, parameters)
             return self._cursor.fetchall()
-        except _ERRORS as error:
-            raise meaning(error, self.where) from error
 
     def row(self, statement: str, parameters: Sequence[Any] | None = None) -> Any:
         """Run, and fetch the only row."""
@@ -78,17 +75,13 @@ class Session:
 
     def run(self, statement: str) -> None:
         """Run something that returns nothing."""
-        try:
+        with translated(self.where):
             self._cursor.execute(statement)
-        except _ERRORS as error:
-            raise meaning(error, self.where) from error
 
     def copy(self, statement: str, write: Callable[[bytes], object]) -> None:
         """Run a COPY … TO STDOUT; write takes a row at a time."""
-        try:
+        with translated(self.where):
             self._cursor.copy_expert(statement, _Sink(write))
-        except _ERRORS as error:
-            raise meaning(error, self.where) from error
 
     @property
     def in_transaction(self) -> bool:
@@ -156,7 +149,7 @@ def translated(where: str) -> Iterator[None]:
     """Turn the driver's errors into the product's."""
     try:
         yield
-    except _ERRORS as error:
+    except (psycopg2.Error, psycopg2.Warning) as error:
         raise meaning(error, where) from error
 
 

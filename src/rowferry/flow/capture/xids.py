@@ -13,7 +13,7 @@ Bools = NDArray[np.bool_]
 
 BLOCK_BITS = 16  # a block is at most 8 KB on the wire, a run of xids a few bytes
 _LOW = (1 << BLOCK_BITS) - 1
-FEW = 256  # ids that are quicker one by one
+_FEW = 256  # ids that are quicker one by one
 
 
 class Block:
@@ -41,7 +41,7 @@ class XidSet:
         """A set of these ids."""
         if not isinstance(xids, np.ndarray):
             xids = list(xids)
-        if len(xids) <= FEW:
+        if len(xids) <= _FEW:
             return cls._of_few(xids if isinstance(xids, list) else xids.tolist())
         values = np.unique(np.asarray(xids, np.int64))
         blocks: dict[int, Block] = {}
@@ -137,7 +137,7 @@ class XidSet:
         """Which of the ids are in the set."""
         if not self._blocks:
             return np.zeros(len(xids), np.bool_)
-        if len(xids) <= FEW:
+        if len(xids) <= _FEW:
             return np.fromiter((xid in self for xid in xids.tolist()), np.bool_, len(xids))
         unique, inverse = np.unique(xids, return_inverse=True)
         found = np.fromiter((xid in self for xid in unique.tolist()), np.bool_, len(unique))

@@ -85,10 +85,8 @@ class AvroCodec:
         """
         if len(messages) < FEWEST_ROWS_A_BLOCK:
             self._tally.total = 0
-            try:
+            with suppress(OverBudget):  # in columns long lists take less, or are refused
                 return self._decode_singly(messages)
-            except OverBudget:  # in columns long lists take less, or are refused
-                return self._decode_in_columns(messages)
         return self._decode_in_columns(messages)
 
     def _decode_in_columns(self, messages: Sequence[bytes]) -> Decoded:

@@ -92,11 +92,11 @@ def test_a_commit_of_a_partition_that_is_not_owned_does_not_leave_the_process(
         # WHEN
         register = Register(mine.topic.short_id, "f", Offset(0))
         with pytest.raises(MembershipOver, match="no longer owned"):
-            membership.commit(stranger, register)
+            membership.commit(stranger, register).result()
 
         # THEN nothing has changed, and nothing more is committed in this membership
         with pytest.raises(MembershipOver):
-            membership.commit(mine, register)
+            membership.commit(mine, register).result()
     finally:
         membership.close()
     assert ferry.committed() == before

@@ -1,6 +1,7 @@
 """Break the receiver on purpose: the hostile world must see it each time."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,8 +20,9 @@ from rowferry.flow.receive.contract import MembershipOver
 from rowferry.flow.receive.register import Register
 from rowferry.model import Offset
 from rowferry.run import takeover
-from rowferry.run.lane import Flying, Lane
+from rowferry.run.lane import Lane
 from rowferry.run.receiver import Receiver
+from rowferry.run.steps import Committing, Flying
 
 MOST_EXAMPLES = 2000
 
@@ -33,11 +35,11 @@ PROMISE = (
 def plan_after_put(patch: Patch) -> None:
     original = Receiver._move_files
 
-    def move_files(self: Receiver) -> None:
+    def move_files(self: Receiver, *, wait: bool) -> None:
         for one in self._lanes.values():
             for closed in one.closed:
                 self._put(one, closed)
-        original(self)
+        original(self, wait=wait)
 
     patch.setattr(Receiver, "_move_files", move_files)
 
@@ -47,15 +49,17 @@ def commit_before_put(patch: Patch) -> None:
 
 
 def a_commit_that_failed_counts(patch: Patch) -> None:
-    original = Receiver._commit
+    original = Committing.wait
 
-    def commit(self: Receiver, one: Lane, step: Any) -> Any:
-        try:
-            return original(self, one, step)
-        except MembershipOver:
-            return one.apply(step)[1]
+    def wait(self: Committing) -> None:
+        with suppress(MembershipOver):
+            original(self)
 
-    patch.setattr(Receiver, "_commit", commit)
+    patch.setattr(Committing, "wait", wait)
+
+
+def a_commit_that_is_under_way_counts(patch: Patch) -> None:
+    patch.setattr(Committing, "wait", lambda _: None)
 
 
 def a_later_file_completes_an_earlier_one(patch: Patch) -> None:
@@ -117,6 +121,7 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     plan_after_put,
     commit_before_put,
     a_commit_that_failed_counts,
+    a_commit_that_is_under_way_counts,
     a_later_file_completes_an_earlier_one,
     what_was_planned_is_forgotten,
     the_stage_is_not_asked,

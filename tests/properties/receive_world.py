@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -151,16 +152,21 @@ class Member:
     triggers: Triggers
     outcomes: list[str] = field(default_factory=list)  # of the next commits; then all are clean
     deliver: int = 0  # records of the next poll
-    taken_away: bool = False
+    most: int = 1000  # records that a poll waits for
     received: Received = field(default_factory=Received)
     receiver: Receiver = field(init=False)
 
     def __post_init__(self) -> None:
         self.receiver = Receiver(cast("Parts", FakeParts(self)), Stop(), self.received)
+        self.receiver._pressure.wait = lambda *_, **__: (self.most, 0.0)  # type: ignore[method-assign]
 
-    def turn(self, deliver: int, outcomes: list[str]) -> bool:
-        """One turn of the loop; says whether the membership goes on."""
+    def turn(self, deliver: int, outcomes: list[str], *, is_behind: bool = False) -> bool:
+        """One turn of the loop; says whether the membership goes on.
+
+        is_behind: then it does not wait for what becomes of its commits.
+        """
         self.deliver, self.outcomes = deliver, list(outcomes)
+        self.most = 0 if is_behind else 1000
         try:
             self.receiver._turn()
         except MembershipOver:
@@ -181,8 +187,28 @@ class Member:
         return True
 
     def die(self) -> None:
-        """Everything in memory is gone; uploads under way are not."""
+        """Everything in memory is gone; commits and uploads under way are not."""
+        cast("FakeMembership", self.receiver._membership).end_commits()
         self.receiver._drop([*self.receiver._lanes])
+
+
+class Commit(Future[None]):
+    """A commit that is on its way until somebody waits for it, or its process ends."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        super().__init__()
+        self._action = action
+
+    def end(self) -> None:
+        if not self.done():
+            try:
+                self.set_result(self._action())
+            except MembershipOver as over:
+                self.set_exception(over)
+
+    def result(self, timeout: float | None = None) -> None:
+        self.end()
+        return super().result(timeout)
 
 
 class FakeMembership:
@@ -202,6 +228,7 @@ class FakeMembership:
         self._owned: Owned | None = None
         self._position = 0
         self._over = False
+        self._commits: list[Commit] = []
 
     def poll(self, _most: int, _seconds: float) -> Polled:
         if self._owned is None:
@@ -229,7 +256,16 @@ class FakeMembership:
         )
         return Polled([], [Fetched(self._owned, raw, lambda _: ())])
 
-    def commit(self, owned: Owned, register: Register) -> None:
+    def commit(self, owned: Owned, register: Register) -> Commit:
+        commit = Commit(lambda: self._commit(owned, register))
+        self._commits.append(commit)
+        return commit
+
+    def end_commits(self) -> None:
+        for commit in self._commits:
+            commit.end()
+
+    def _commit(self, owned: Owned, register: Register) -> None:
         if self._over or owned is not self._owned:
             raise MembershipOver(Code.KAFKA_CONN, "not owned")
         value = (int(register.position), register.metadata)
@@ -244,6 +280,7 @@ class FakeMembership:
             raise MembershipOver(Code.KAFKA_CONN, f"unclean: {outcome}")
 
     def revoke(self) -> None:
+        self.end_commits()
         if self._owned is not None and not self._over:
             self._on_revoke([self._owned])
             self._owned = None
@@ -268,6 +305,7 @@ class FakeParts:
         )
         self.uploads = self
         self.revoke_seconds = 0.0
+        self.goal = None
 
     def join(self, on_revoke: Any, on_lost: Any) -> FakeMembership:
         return FakeMembership(self._member, on_revoke, on_lost)
@@ -286,9 +324,9 @@ class FakeParts:
             raise Broken(str(task.error))
         return task
 
-    def put(self, name: str, path: Path, before: Callable[[], None]) -> Task:
+    def put(self, name: str, whole: Callable[[], Path], before: Callable[[], None]) -> Task:
         task = Task(lambda: None, name)
-        self._world.uploads.append(Upload(name, path.read_bytes(), task, before))
+        self._world.uploads.append(Upload(name, whole().read_bytes(), task, before))
         return task
 
     def _new_path(self) -> Path:

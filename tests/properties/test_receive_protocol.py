@@ -35,16 +35,16 @@ class ReceiverInAHostileWorld(RuleBasedStateMachine):
         assert member.turn(0, [])
 
     @precondition(lambda self: self.alive)
-    @rule(who=st.integers(0, 3), deliver=st.integers(0, 5), outcomes=OUTCOMES)
-    def turn(self, who: int, deliver: int, outcomes: list[str]) -> None:
+    @rule(who=st.integers(0, 3), deliver=st.integers(0, 5), outcomes=OUTCOMES, behind=st.booleans())
+    def turn(self, who: int, deliver: int, outcomes: list[str], behind: bool) -> None:
         member = self.alive[-1 - who % len(self.alive)]
-        if not member.turn(deliver, outcomes):
+        if not member.turn(deliver, outcomes, is_behind=behind):
             self.alive.remove(member)
 
     @precondition(lambda self: self.alive)
-    @rule(deliver=st.integers(1, 5), outcomes=OUTCOMES)
-    def turn_of_the_owner(self, deliver: int, outcomes: list[str]) -> None:
-        self.turn(0, deliver, outcomes)
+    @rule(deliver=st.integers(1, 5), outcomes=OUTCOMES, behind=st.booleans())
+    def turn_of_the_owner(self, deliver: int, outcomes: list[str], behind: bool) -> None:
+        self.turn(0, deliver, outcomes, behind)
 
     @precondition(lambda self: self.alive)
     @rule(who=st.integers(0, 3))

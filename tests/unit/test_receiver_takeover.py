@@ -145,7 +145,7 @@ def test_a_staged_file_stands_where_the_log_was_compacted(lane: Callable[..., La
     compacted = lane([planned], [planned])
     compacted.add(fetched(compacted, 1, 4), 0.0)
     [closed] = compacted.closed
-    assert (closed.boundary, closed.path, closed.reason) == (planned, None, Reason.PLANNED)
+    assert (closed.boundary, closed.file, closed.reason) == (planned, None, Reason.PLANNED)
     assert compacted.next_step().register == compacted.register
 
 
@@ -167,8 +167,8 @@ def test_a_file_in_another_format_stands_and_the_register_keeps_the_format_until
 
     # THEN the staged one is kept, the other is built now
     first, second = older.closed
-    assert first.path is None
-    assert second.path is not None
+    assert first.file is None
+    assert second.file is not None
     assert older.next_step().register.format == "older123"
 
 
@@ -202,7 +202,7 @@ def uploads(tmp_path: Path) -> Iterator[Uploads]:
 def test_an_upload_is_tried_again_until_the_file_is_there(uploads: Uploads, tmp_path: Path) -> None:
     spooled = tmp_path / "0.gz"
     spooled.write_bytes(gzip.compress(b"{}\n"))
-    task = uploads.put("a/b.json.gz", spooled, lambda: None)
+    task = uploads.put("a/b.json.gz", lambda: spooled, lambda: None)
     assert task.wait(10)
     assert task.error is None
     assert task.tries == 3
@@ -216,7 +216,7 @@ def test_an_upload_that_needs_a_person_is_not_repeated(uploads: Uploads, tmp_pat
     def refuse() -> None:
         raise DataAtRisk(Code.PREFIX_OWNED, "another's")
 
-    task = uploads.put("a/b.json.gz", spooled, refuse)
+    task = uploads.put("a/b.json.gz", lambda: spooled, refuse)
     assert task.wait(10)
     assert isinstance(task.error, DataAtRisk)
     assert task.tries == 1

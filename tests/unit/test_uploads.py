@@ -1,6 +1,7 @@
 """Uploads share their room: so many bytes are on their way at once, and no more."""
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -47,7 +48,7 @@ def test_only_so_many_bytes_are_on_their_way_and_a_larger_file_goes_alone(
     monkeypatch.setattr(uploads, "_MOST_BYTES", 100)
     gate = Gate()
     pool = Uploads(cast("Stage", gate), threads=4)
-    tasks = [pool.put(path.name, path, lambda: None) for path in files]
+    tasks = [pool.put(path.name, partial(Path, path), lambda: None) for path in files]
     # WHEN one that waits is not wanted any more, and then all may go
     tasks[2].cancel()
     assert not tasks[0].wait(0.2)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +11,13 @@ from rowferry.errors import Code, DataAtRisk, Transient, Unreadable
 from rowferry.flow.receive.batches import Cut, OpenBatch, Reason, Received, Triggers
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned
 from rowferry.flow.receive.decode import Decoder
-from rowferry.flow.receive.register import Boundary, Register
+from rowferry.flow.receive.register import Boundary
 from rowferry.flow.stage.files import OpenFile
 from rowferry.flow.stage.lines import LineFormat, Lines
 from rowferry.model import Offset, RawRecords
-from rowferry.run.compressing import BackgroundFile
+from rowferry.run.compressing import BackgroundFile, Compressor
+from rowferry.run.steps import Closed, Committing, Flying, Step
 from rowferry.run.takeover import FirstPutCheck, Taken
-from rowferry.run.uploads import Task
 
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 0.5, 30.0
 _COMPLETION_SECONDS = 1.0
@@ -36,43 +35,11 @@ class FileMaking:
     gzip_level: int
     new_path: Callable[[], Path]
     dead_letter: Callable[[Fetched, dict[int, str]], None] | None  # None: stop at the first
-    executor: Executor | None = None  # of one thread, that compresses; None: the loop does it
+    compressor: Compressor | None = None  # None: the loop compresses
 
     def new_file(self) -> BackgroundFile:
         """A file to be filled."""
-        return BackgroundFile(OpenFile(self.new_path(), self.gzip_level), self.executor)
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A file that is built, or none where a predecessor's is kept; PLANNED: decided before."""
-
-    boundary: Boundary
-    path: Path | None
-    reason: Reason
-    opened_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Flying:
-    """A decided file on its way to the stage; no task where it was found there."""
-
-    closed: Closed
-    task: Task | None
-
-    @property
-    def landed(self) -> bool:
-        """Whether it is durable on the stage."""
-        return self.task is None or (self.task.ended and self.task.error is None)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A register to commit: it completes the first flying files and decides the first closed."""
-
-    register: Register
-    landed: int
-    decided: int
+        return BackgroundFile(OpenFile(self.new_path(), self.gzip_level), self.compressor)
 
 
 class Lane:
@@ -85,6 +52,7 @@ class Lane:
         self.register = taken.register
         self.closed: deque[Closed] = deque()
         self.flying: deque[Flying] = deque()
+        self.committing: Committing | None = None  # one step at a time
         self.check = check
         self.paused = False
         self.unreadable: Unreadable | None = None
@@ -128,8 +96,9 @@ class Lane:
     @property
     def spooled_bytes(self) -> int:
         """What its files take on disk and in memory."""
-        flying = sum(f.task.size for f in self.flying if f.task is not None)
-        return flying + (self._file.size if self._file is not None else 0)
+        ended = [*self.closed, *(flying.closed for flying in self.flying)]
+        files = [closed.file for closed in ended] + [self._file]
+        return sum(file.size for file in files if file is not None)
 
     def add(self, fetched: Fetched, now: float) -> None:
         """Take what was fetched into files. Raises MembershipOver where offsets go back."""
@@ -209,8 +178,8 @@ class Lane:
         if self._file is not None:
             self._file.discard()
         for closed in self.closed:
-            if closed.path is not None:
-                closed.path.unlink(missing_ok=True)
+            if closed.file is not None:
+                closed.file.discard()
 
     def _take(self, fetched: Fetched, now: float) -> None:
         raw = fetched.raw
@@ -266,7 +235,8 @@ class Lane:
 
     def _close(self, boundary: Boundary, reason: Reason) -> None:
         file = self._open(self._opened_at)
-        self.closed.append(Closed(boundary, file.finish(), reason, self._opened_at))
+        file.finish()
+        self.closed.append(Closed(boundary, file, reason, self._opened_at))
         self._file = None
 
     def _drop_open(self) -> None:

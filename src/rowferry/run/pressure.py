@@ -18,13 +18,14 @@ _ROOM = 0.75  # of the spool, before what was paused goes on
 class Pressure:
     """Decides what is paused; pure but for the averages it keeps."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, once: bool = False) -> None:
         self._spool_bytes = settings.spool_bytes
         self._most_records = min(_CHUNK_RECORDS, _FILES_A_CHUNK * settings.max_records)
         self._record_bytes = 1.0
         self._is_full = False
         # consume() waits for as many records as were asked for, so its timeout is latency
-        self.poll_seconds = 0.05 if settings.delivery is Delivery.STREAMING else 0.15
+        is_streaming = settings.delivery is Delivery.STREAMING
+        self.poll_seconds = 0.03 if once else 0.05 if is_streaming else 0.15
 
     def wait(self, lanes: Sequence[Lane], now: float, *, busy: bool) -> tuple[int, float]:
         """How many records to wait for, and how long: while nothing is under way for the first."""

@@ -5,7 +5,7 @@ durable. A crash anywhere in between repeats an identical upload, and nothing el
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -14,16 +14,17 @@ from rowferry.errors import Transient
 from rowferry.failpoints import failpoint
 from rowferry.flow.receive.batches import Reason
 from rowferry.flow.receive.consumer import ProtocolUnsupported
-from rowferry.flow.receive.contract import Fetched, Owned
+from rowferry.flow.receive.contract import Owned
 from rowferry.flow.stage.names import file_name
 from rowferry.model import Range
 from rowferry.run.garbage import rare_collections
-from rowferry.run.lane import Closed, Flying, Lane, Step
+from rowferry.run.lane import Lane
 from rowferry.run.patience import Lasting, Pauses, first_reach
 from rowferry.run.pressure import Pressure
 from rowferry.run.receiver_parts import Parts, assemble
 from rowferry.run.spool import Spool
-from rowferry.run.takeover import FirstPutCheck, Taken
+from rowferry.run.steps import Closed, Committing, Flying, Step
+from rowferry.run.takeover import Arrival, FirstPutCheck, Taken
 from rowferry.run.topic_watch import TopicWatch
 from rowferry.run.uploads import Task, raise_failure
 from rowferry.run.watchdog import Watchdog
@@ -42,22 +43,12 @@ class Received:
     rows: int = 0
 
 
-@dataclass(slots=True)
-class Arrival:
-    """A partition whose take-over waits for the stage, and what came of it meanwhile."""
-
-    task: Task
-    answer: list[Taken]
-    fetched: list[Fetched] = field(default_factory=list)
-    paused: bool = False
-
-
 class Receiver:
     """One membership of the group, and the lanes of its partitions; used once."""
 
     def __init__(self, parts: Parts, stop: Stop, received: Received) -> None:
         self._parts, self._stop, self._received = parts, stop, received
-        self._pressure = Pressure(parts.settings)
+        self._pressure = Pressure(parts.settings, once=parts.goal is not None)
         self._lanes: dict[Owned, Lane] = {}
         self._arriving: dict[Owned, Arrival] = {}
         self._watch = TopicWatch(parts.uploads, parts.check_topics)
@@ -91,38 +82,51 @@ class Receiver:
             else:
                 self._arriving[fetched.owned].fetched.append(fetched)
         self._close_due(time.monotonic())
-        self._move_files()
+        is_behind = sum(len(fetched.raw.values) for fetched in polled.fetched) >= most
+        self._move_files(wait=not is_behind)
         self._regulate()
         self._watch.look(now)
 
-    def _move_files(self) -> None:
-        """Everything that happens to closed files, in the only order that is safe."""
-        for lane in [lane for lane in self._lanes.values() if lane.closed]:
-            # 1. plan: commit the ends of the files, before any of them is uploaded
-            decided = self._commit(lane, lane.next_step())
-            # 2. put: upload them, in the background
-            for closed in decided:
-                lane.flying.append(Flying(closed, self._put(lane, closed)))
-        now = time.monotonic()
-        for lane in [lane for lane in self._lanes.values() if lane.completion_due(now)]:
-            # 3. commit: move the position behind the files that are durable
-            self._commit(lane, lane.next_step())
+    def _move_files(self, *, wait: bool) -> None:
+        """Everything that happens to closed files, in the only order that is safe.
 
-    def _commit(self, lane: Lane, step: Step) -> list[Closed]:
-        """Commit a step where it changes anything; gives the files that may be uploaded now."""
-        if step.register != lane.register:
-            self._membership.commit(lane.owned, step.register)
-        done, decided = lane.apply(step)
+        wait: for commits to end; with a backlog they may go on beside the next turn.
+        """
+        now = time.monotonic()
+        for lane in self._lanes.values():
+            if lane.committing is None and (lane.closed or lane.completion_due(now)):
+                # 1. plan: commit the ends of files, before any of them is uploaded
+                # 3. commit: move the position behind files that are durable
+                self._commit(lane, lane.next_step())
+        for lane in self._lanes.values():
+            if lane.committing is not None and (wait or lane.committing.ended):
+                # 2. put: upload them, in the background
+                self._settle(lane)
+
+    def _commit(self, lane: Lane, step: Step) -> None:
+        """Begin to commit a step, where it changes anything."""
+        is_new = step.register != lane.register
+        outcome = self._membership.commit(lane.owned, step.register) if is_new else None
+        lane.committing = Committing(step, outcome)
+
+    def _settle(self, lane: Lane) -> None:
+        """Wait for the lane's commit, and act on it: note what is done, upload what is decided."""
+        if lane.committing is None:
+            return
+        lane.committing.wait()
+        done, decided = lane.apply(lane.committing.step)
+        lane.committing = None
         for closed in done:
             self._note_staged(lane, closed)
         if decided:
             failpoint("receive.plan")
         if done:
             failpoint("receive.done")
-        return decided
+        for closed in decided:
+            lane.flying.append(Flying(closed, self._put(lane, closed)))
 
     def _put(self, lane: Lane, closed: Closed) -> Task | None:
-        if closed.path is None:
+        if closed.file is None:
             return None
         boundary = closed.boundary
         topic, partition = lane.owned.topic, lane.owned.partition
@@ -132,7 +136,7 @@ class Receiver:
             self._parts.refuse_another_creation(topic)
             lane.check(boundary)
 
-        return self._parts.uploads.put(file_name(covered), closed.path, before)
+        return self._parts.uploads.put(file_name(covered), closed.file.whole, before)
 
     # --- Partitions come and go
 
@@ -155,7 +159,7 @@ class Receiver:
     def _open_lane(self, owned: Owned, arrival: Arrival, now: float) -> None:
         taken = arrival.answer[0]
         if taken.to_commit:
-            self._membership.commit(owned, taken.register)
+            self._membership.commit(owned, taken.register).result()
         check = FirstPutCheck(self._parts.entry, owned)
         lane = Lane(owned, taken, check, self._parts.making)
         self._lanes[owned] = lane
@@ -175,10 +179,12 @@ class Receiver:
         """Partitions are about to be taken away: complete what lands soon, leave the rest."""
         deadline = time.monotonic() + self._parts.revoke_seconds
         for lane in [self._lanes[owned] for owned in leaving if owned in self._lanes]:
+            self._settle(lane)
             for flying in lane.flying:
                 if flying.task is not None:
                     flying.task.wait(deadline - time.monotonic())
             self._commit(lane, lane.next_step(decide=False))
+            self._settle(lane)
         self._drop(leaving)
 
     def _drop(self, gone: list[Owned]) -> None:
@@ -228,7 +234,7 @@ class Receiver:
                 self._membership.pause(lane.owned)
             lane.end(Reason.DRAIN)
         while any(lane.closed or lane.flying for lane in self._lanes.values()):
-            self._move_files()
+            self._move_files(wait=True)
             self._close_due(time.monotonic())
             self._membership.poll(1, _DRAIN_POLL_SECONDS)
         for lane in lanes:
@@ -245,12 +251,12 @@ class Receiver:
             first=closed.boundary.start,
             end=closed.boundary.end,
             rows=closed.boundary.rows,
-            bytes=closed.path.stat().st_size if closed.path is not None else 0,
+            bytes=closed.file.size if closed.file is not None else 0,
             reason=closed.reason.value,
             seconds=round(time.monotonic() - closed.opened_at, 3),
         )
-        if closed.path is not None:
-            closed.path.unlink(missing_ok=True)
+        if closed.file is not None:
+            closed.file.path.unlink(missing_ok=True)
 
 
 def run_receiver(settings: Settings, stop: Stop, once: bool = False) -> Received:

@@ -1,7 +1,6 @@
 """What a receiver is made of, from the settings; shared by its memberships."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from rowferry.config import Delivery, Settings, Unreadables
@@ -17,6 +16,7 @@ from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.lines import line_format
 from rowferry.model import TopicId
 from rowferry.registry import Registry
+from rowferry.run.compressing import Compressor
 from rowferry.run.goal import Goal
 from rowferry.run.lane import FileMaking, Lane
 from rowferry.run.spool import Spool
@@ -52,7 +52,7 @@ class Parts:
         """A new membership of the group."""
         self.ids = self.topics.ids(self.names)
         return GroupMembership(
-            consumer_properties(self.settings, self.protocol),
+            consumer_properties(self.settings, self.protocol, once=self.goal is not None),
             self.ids,
             from_end=self.entry.from_end,
             held=self.entry.may_move,
@@ -99,8 +99,8 @@ class Parts:
     def close(self) -> None:
         """Let go of the stage and the threads."""
         self.uploads.close(_CLOSE_SECONDS)
-        if self.making.executor is not None:
-            self.making.executor.shutdown()
+        if self.making.compressor is not None:
+            self.making.compressor.close()
         self.uploads.stage.close()
         self.registry.close()
 
@@ -125,7 +125,7 @@ def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
         settings.gzip_level,
         spool.new_path,
         dead_letters.write if dead_letters is not None else None,
-        ThreadPoolExecutor(1, "compress"),
+        Compressor(),
     )
     stage = open_stage(settings)
     for _ in stage.list(_NOWHERE):  # a wrong password or a missing stage is told at once

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rowferry.errors import Code, DataAtRisk
-from rowferry.flow.receive.contract import Owned
+from rowferry.flow.receive.contract import Fetched, Owned
 from rowferry.flow.receive.register import Boundary, Register, chain, end_of_chain, parse
 from rowferry.flow.stage.contract import Stage
 from rowferry.flow.stage.names import (
@@ -16,6 +16,7 @@ from rowferry.flow.stage.names import (
     topic_prefix,
 )
 from rowferry.model import Offset, Partition, TopicId
+from rowferry.run.uploads import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,16 @@ class Taken:
     register: Register
     staged: frozenset[Boundary]
     to_commit: bool = False
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A partition whose take-over waits for the stage, and what came of it meanwhile."""
+
+    task: Task
+    answer: list[Taken]
+    fetched: list[Fetched] = field(default_factory=list)
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

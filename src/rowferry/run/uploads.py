@@ -30,7 +30,6 @@ class Task:
 
     action: Callable[[], None]
     what: str
-    size: int = 0
     error: BaseException | None = None
     tries: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
@@ -119,18 +118,19 @@ class Uploads:
         for thread in self._threads:
             thread.start()
 
-    def put(self, name: str, path: Path, before: Callable[[], None]) -> Task:
-        """Upload a spooled file, and remove it once it is staged or cancelled."""
+    def put(self, name: str, whole: Callable[[], Path], before: Callable[[], None]) -> Task:
+        """Upload a spooled file, which `whole` waits for."""
 
         def upload() -> None:
-            with self._room.taken(task.size):
+            path = whole()
+            with self._room.taken(path.stat().st_size):
                 if task.cancelled:
                     return
                 before()
                 self.stage.put(name, path)
                 failpoint("receive.put")
 
-        task = Task(upload, f"put {name}", path.stat().st_size)
+        task = Task(upload, f"put {name}")
         return self._add(task)
 
     def ask(self, action: Callable[[], None], what: str) -> Task:

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError
 from rowferry.config import Settings
 from rowferry.kafka import consumer_config
 
+_ONCE_WAIT_MS = 50
 END_OF_PARTITION = KafkaError._PARTITION_EOF
 OUT_OF_RANGE = KafkaError._AUTO_OFFSET_RESET
 HELD_UP = KafkaError._MAX_POLL_EXCEEDED
@@ -32,7 +33,7 @@ def is_unsupported(error: KafkaError) -> bool:
     return in_text or error.code() in UNSUPPORTED
 
 
-def consumer_properties(settings: Settings, protocol: str) -> dict[str, Any]:
+def consumer_properties(settings: Settings, protocol: str, *, once: bool = False) -> dict[str, Any]:
     """The properties of a group's member; protocol: `consumer` (KIP-848) or `classic`."""
     own: dict[str, Any] = {
         "group.id": settings.group,
@@ -50,6 +51,8 @@ def consumer_properties(settings: Settings, protocol: str) -> dict[str, Any]:
         "queued.max.messages.kbytes": 32_768,
         "max.poll.interval.ms": 300_000,
     }
+    if once:  # a log's end is told by the fetch that finds nothing more
+        own["fetch.wait.max.ms"] = _ONCE_WAIT_MS
     if protocol == "classic":  # with the other one these are client errors: the broker has them
         own["partition.assignment.strategy"] = "cooperative-sticky"
         own["session.timeout.ms"] = round(settings.session_seconds * 1000)

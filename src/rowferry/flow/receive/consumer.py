@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import compress, groupby
 from operator import itemgetter, not_
 from typing import Any
@@ -58,6 +59,7 @@ class GroupMembership:
         self._resumed: set[Owned] = set()
         self._failure: RowferryError | None = None
         self._closing = False
+        self._committing = ThreadPoolExecutor(1, "commit")
         self._consumer = Consumer(dict(properties))
         self._consumer.subscribe(
             list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
@@ -84,8 +86,11 @@ class GroupMembership:
                 polled.fetched.append(self._fetched(owned, found))
         return polled
 
-    def commit(self, owned: Owned, register: Register) -> None:
-        """Commit, in this thread, alone in its request."""
+    def commit(self, owned: Owned, register: Register) -> Future[None]:
+        """Commit in the committing thread, alone in its request, behind those before it."""
+        return self._committing.submit(self._commit, owned, register)
+
+    def _commit(self, owned: Owned, register: Register) -> None:
         if self._failure is not None or self._closing or not self._is_owned(owned):
             raise self._over(f"{owned.where} is no longer owned")
         topic, partition = owned.topic.topic, owned.partition
@@ -123,6 +128,7 @@ class GroupMembership:
     def close(self) -> None:
         """Leave; the callbacks that leaving causes do nothing."""
         self._closing = True
+        self._committing.shutdown()
         self._owned.clear()
         self._consumer.close()
 
@@ -131,12 +137,12 @@ class GroupMembership:
 
     def _over(self, reason: str, cause: KafkaException | None = None) -> RowferryError:
         """End the membership; AccessDenied where the broker says so."""
-        self._owned.clear()
         over: RowferryError = MembershipOver(Code.KAFKA_CONN, reason)
         if cause is not None:
             meant = translate(cause, where="commit of offsets")
             over = meant if meant.exit_code == 3 else over  # noqa: PLR2004 - access
         self._failure = over
+        self._owned.clear()
         return over
 
     # --- Callbacks. The client goes on whatever they do, so none may raise: what went wrong
@@ -160,6 +166,7 @@ class GroupMembership:
         self._arrived += arrived
 
     def _revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._await_commits()
         leaving = self._leaving(partitions)
         if leaving and self._failure is None and not self._closing:
             try:
@@ -169,6 +176,7 @@ class GroupMembership:
         self._forget(partitions)
 
     def _lose(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._await_commits()
         leaving = self._leaving(partitions)
         self._forget(partitions)
         if leaving and not self._closing:
@@ -176,6 +184,11 @@ class GroupMembership:
                 self._on_lost(leaving)
             except Exception as error:  # noqa: BLE001 - see above
                 self._fail(error)
+
+    def _await_commits(self) -> None:
+        """The client would send one that comes later as the next membership's."""
+        if not self._closing:
+            self._committing.submit(lambda: None).result()
 
     def _fail(self, error: Exception) -> None:
         if self._failure is not None:

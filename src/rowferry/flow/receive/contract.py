@@ -1,6 +1,7 @@
 """What receiving promises to the receiver loop."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,7 +56,8 @@ class Membership(Protocol):
     """One life of a consumer in the group; after MembershipOver only close() may follow.
 
     Order: records of a partition in offset order, without a gap but for what the log lacks.
-    Durability: commit() that returns has replaced the partition's register. Concurrency: one
+    Durability: a commit() that has ended well has replaced the partition's register. Commits are
+    done one after another, and none is under way when a partition is taken away. Concurrency: one
     thread. Crash: at any point; a successor reads the register.
     """
 
@@ -65,11 +67,11 @@ class Membership(Protocol):
         Raises MembershipOver, DataAtRisk (OFFSET_RESET), AccessDenied, Transient.
         """
 
-    def commit(self, owned: Owned, register: Register) -> None:
-        """Replace the register of a partition that is still owned.
+    def commit(self, owned: Owned, register: Register) -> Future[None]:
+        """Begin to replace the register of a partition that is still owned.
 
-        Raises MembershipOver where it is not owned, or where the commit is not known to have been
-        applied in time: then nothing decided by it may be acted on.
+        Its result raises MembershipOver where it is not owned, or where the commit is not known
+        to have been applied in time: then nothing decided by it may be acted on.
         """
 
     def resume(self, owned: Owned, position: Offset) -> None:

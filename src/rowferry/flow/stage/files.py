@@ -25,7 +25,7 @@ class OpenFile:
     """
 
     def __init__(self, path: Path, level: int) -> None:
-        self._path = path
+        self.path = path
         self._deflate = isal_zlib.compressobj(level, isal_zlib.DEFLATED, _GZIP_WINDOW)
         self._block = bytearray()
         self._file: BinaryIO | None = None
@@ -55,7 +55,7 @@ class OpenFile:
                 self._file.close()
             except OSError as error:
                 raise self._refused(error) from error
-        return self._path
+        return self.path
 
     def discard(self) -> None:
         """Throw away what was built."""
@@ -63,13 +63,13 @@ class OpenFile:
         if self._file is not None:
             with suppress(OSError):  # what could not be flushed is thrown away all the same
                 self._file.close()
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def _write(self, compressed: bytes) -> None:
         try:
             if self._file is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-                self._file = os.fdopen(os.open(self._path, flags, 0o600), "wb")
+                self._file = os.fdopen(os.open(self.path, flags, 0o600), "wb")
             self._file.write(compressed)
         except OSError as error:
             raise self._refused(error) from error
@@ -79,7 +79,7 @@ class OpenFile:
         return LocalResource(
             Code.LOCAL_RESOURCE,
             f"the spool cannot be written: {error.strerror}",
-            where=str(self._path.parent),
+            where=str(self.path.parent),
             advice="free space, or set ROWFERRY_SPOOL_DIR to a larger disk",
         )
 

@@ -1,6 +1,6 @@
 """The values that travel from stage to stage: frozen, shared by all, known to none but by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, NewType
 
@@ -172,6 +172,30 @@ class RawRecords:
     offsets: pa.Int64Array
     timestamps: pa.Int64Array
     next_offset: Offset
+
+    def before(self, index: int) -> "RawRecords":
+        """Those before an index."""
+        return RawRecords(
+            self.topic,
+            self.partition,
+            self.keys[:index],
+            self.values[:index],
+            self.offsets[:index],
+            self.timestamps[:index],
+            Offset(self.offsets[index].as_py()),
+        )
+
+    def halves(self) -> "tuple[RawRecords, RawRecords]":
+        """Two or more as two runs."""
+        middle = len(self.values) // 2
+        rest = replace(
+            self,
+            keys=self.keys[middle:],
+            values=self.values[middle:],
+            offsets=self.offsets[middle:],
+            timestamps=self.timestamps[middle:],
+        )
+        return self.before(middle), rest
 
 
 @dataclass(frozen=True, slots=True)

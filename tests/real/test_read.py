@@ -71,6 +71,18 @@ def test_batches_are_columns_of_one_schema_each_with_the_metadata_behind_the_row
     assert whole["price"].to_pylist() == [product(number)["price"] for number in range(20)]
 
 
+def test_what_is_too_large_together_comes_in_more_batches(
+    ferry: Ferry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ferry.create()
+    ferry.produce(range(1000), per=1000)
+    monkeypatch.setattr("rowferry.kernel.avro.codec.TOGETHER_BYTES", 10_000)
+    batches = list(rowferry.read(ferry.topic, ferry.settings()))
+    assert len(batches) > 4
+    numbers = [number for batch in batches for number in batch["product_id"].to_pylist()]
+    assert numbers == [f"P{number:06d}" for number in range(1000)]
+
+
 def test_reading_begins_where_it_is_told_to(ferry: Ferry) -> None:
     ferry.create(2)
     ferry.produce(range(10), 2)

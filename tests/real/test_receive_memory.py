@@ -14,6 +14,7 @@ pytestmark = pytest.mark.real
 
 MOST_MB = 400
 ROWS, DIFFERENT, NAME_BYTES = 30_000, 97, 3_000
+SPARSE_ROWS = 25_000
 
 
 def peak_mb(process: subprocess.Popen[bytes]) -> float:
@@ -61,6 +62,25 @@ def test_a_receiver_stays_under_400_mb_at_any_backlog(ferry: Ferry) -> None:
         names = [path.name for path in stage.rglob("*.json.gz")]
         assert sum(int(name.split(".")[0].rpartition("-")[2]) for name in names) == ROWS
         assert peak < MOST_MB
+
+
+def test_rows_of_a_thousand_nulls_stay_under_400_mb_too(ferry: Ferry) -> None:
+    # GIVEN a backlog of rows that are a kilobyte each, and whose lines are 40
+    ferry.create(partitions=2)
+    nulls = [
+        {"name": f"some_measured_quantity_{number:04d}", "type": ["null", "long"], "default": None}
+        for number in range(1000)
+    ]
+    schema_id = ferry.register({**SCHEMA, "fields": [*SCHEMA["fields"], *nulls]})
+    value = ferry.encode(product(1), SCHEMA, schema_id) + bytes(len(nulls))
+    ferry.produce_raw([(b"%d" % number, value) for number in range(SPARSE_ROWS)])
+    # WHEN it is received
+    receiver = ferry.start("--once", delivery="batch")
+    peak = peak_mb(receiver)
+    # THEN all is staged, in less memory than the lines of one fetch would take
+    assert receiver.returncode == 0, ferry.log()
+    assert sum(file.rows for file in ferry.files()) == SPARSE_ROWS
+    assert peak < MOST_MB
 
 
 def test_an_idle_receiver_of_32_partitions_hardly_wakes_up(ferry: Ferry) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rowferry.kernel.avro import AvroCodec, SchemaRefused, codec, weights
+from rowferry.kernel.avro import AvroCodec, SchemaRefused, TooLargeTogether, codec, weights
 
 TESTS = Path(__file__).parents[1]
 FRAME = b"\x00\x00\x00\x00\x01"
@@ -224,6 +224,23 @@ def test_a_block_that_becomes_too_large_is_read_in_smaller_ones(
     assert found.batch == expected.batch
     assert found.bad == expected.bad
     assert len(found.bad) == 43
+
+
+def test_messages_that_become_too_large_together_are_refused_and_one_alone_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # GIVEN messages whose rows come to more than may be at once
+    kind = AvroCodec(record_of(array_of(["null", columns(20)])))
+    messages = [FRAME + items(50)] * 300
+    whole = kind.decode(messages).batch
+    monkeypatch.setattr(codec, "TOGETHER_BYTES", whole.nbytes // 2)
+    # WHEN they are decoded together
+    with pytest.raises(TooLargeTogether):
+        kind.decode(messages)
+    # THEN fewer of them are read, and one is however large it is
+    assert kind.decode(messages[:100]).batch == whole.slice(0, 100)
+    monkeypatch.setattr(codec, "TOGETHER_BYTES", 0)
+    assert kind.decode(messages[:1]).batch == whole.slice(0, 1)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from rowferry.errors import Code, ConfigError, DataAtRisk, Transient
-from rowferry.flow.receive.decode import UNFRAMED, UNFRAMED_KEY, UNKNOWN_SCHEMA, Decoder
+from rowferry.flow.receive.compiled import UNKNOWN_SCHEMA
+from rowferry.flow.receive.decode import UNFRAMED, UNFRAMED_KEY, Decoder
 from rowferry.flow.stage.lines import line_format
 from rowferry.model import Offset, Partition, RawRecords, SchemaId
 

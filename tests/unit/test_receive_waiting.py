@@ -20,6 +20,7 @@ class Stretch:
 
     is_idle: bool = True
     due: float | None = None
+    most: int = 1 << 20
 
     def due_at(self) -> float | None:
         return self.due

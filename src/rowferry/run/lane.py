@@ -14,6 +14,7 @@ from rowferry.flow.receive.decode import Decoder
 from rowferry.flow.receive.register import Boundary
 from rowferry.flow.stage.files import OpenFile
 from rowferry.flow.stage.lines import LineFormat, Lines
+from rowferry.kernel.avro import TooLargeTogether
 from rowferry.model import Offset, RawRecords
 from rowferry.run.compressing import BackgroundFile, Compressor
 from rowferry.run.steps import Closed, Committing, Flying, Step
@@ -21,6 +22,9 @@ from rowferry.run.takeover import FirstPutCheck, Taken
 
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 0.5, 30.0
 _COMPLETION_SECONDS = 1.0
+_LINES_BYTES = 1 << 25  # that are made at once
+_MOST_AT_ONCE = 1 << 20  # records; the poll has a bound of its own
+_GROWTH = 1.1  # of the number of records at once, after it was too large
 
 log = structlog.get_logger()
 
@@ -57,6 +61,7 @@ class Lane:
         self.paused = False
         self.unreadable: Unreadable | None = None
         self.retry_at = 0.0
+        self.most = _MOST_AT_ONCE  # records that it wants at once
         self._inherited = len(taken.register.planned)
         self._staged = taken.staged
         self._making = making
@@ -116,6 +121,11 @@ class Lane:
         while self._backlog and self.unreadable is None and now >= self.retry_at:
             try:
                 self._take(self._backlog[0], now)
+            except TooLargeTogether:
+                halves = self._backlog.popleft().halves()
+                self._backlog.extendleft(reversed(halves))
+                self.most = len(halves[0].raw.values)
+                continue
             except Transient as error:
                 log.warning("records.waiting", partition=self.owned.where, reason=str(error))
                 self._pause = min(2 * self._pause, _LONGEST_RETRY_SECONDS)
@@ -184,17 +194,26 @@ class Lane:
     def _take(self, fetched: Fetched, now: float) -> None:
         raw = fetched.raw
         readable = self._making.decoder.decode(raw)
+        self._weigh(raw, self._making.format.size_of(readable.groups))
         bad = readable.bad
         if bad and self._making.dead_letter is None:
             first = min(bad)
             self.unreadable = self._refusal(raw, first, bad[first])
-            raw = _before(raw, first)
+            raw = raw.before(first)
             readable = self._making.decoder.decode(raw)
         elif bad and self._making.dead_letter is not None:
             self._making.dead_letter(fetched, bad)
         lines = self._making.format.encode(readable.groups)
         received = Received(lines.offsets, lines.schemas, raw.next_offset, bool(readable.bad))
         self._cut(lines, self._batch.take(received, now), now)
+
+    def _weigh(self, raw: RawRecords, size: int) -> None:
+        """Learn how many records' lines keep within memory. Raises TooLargeTogether."""
+        count = len(raw.values)
+        if size > _LINES_BYTES and count > 1:
+            raise TooLargeTogether
+        fitting = count * _LINES_BYTES // max(size, 1)
+        self.most = max(1, min(fitting, int(self.most * _GROWTH) + 1)) if count else self.most
 
     def _cut(self, lines: Lines, cuts: list[Cut], now: float) -> None:
         index = 0
@@ -252,16 +271,3 @@ class Lane:
             advice="repair the producer and skip the record, or set "
             "ROWFERRY_ON_UNREADABLE=dead_letter to put such records aside",
         )
-
-
-def _before(raw: RawRecords, index: int) -> RawRecords:
-    """The records before an index; its offset becomes the next one."""
-    return RawRecords(
-        raw.topic,
-        raw.partition,
-        raw.keys[:index],
-        raw.values[:index],
-        raw.offsets[:index],
-        raw.timestamps[:index],
-        Offset(raw.offsets[index].as_py()),
-    )

@@ -32,7 +32,8 @@ class Pressure:
         if not busy and all(lane.is_idle for lane in lanes):
             return 1, _IDLE_SECONDS
         due = [at for lane in lanes if (at := lane.due_at()) is not None]
-        return self.most, max(0.001, min([self.poll_seconds, *(at - now for at in due)]))
+        most = min([self.most, *(lane.most for lane in lanes)])
+        return most, max(0.001, min([self.poll_seconds, *(at - now for at in due)]))
 
     @property
     def most(self) -> int:

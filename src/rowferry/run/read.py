@@ -17,6 +17,7 @@ from rowferry.errors import Code, Transient, Unreadable
 from rowferry.flow.receive.decode import Decoder, Readable
 from rowferry.flow.receive.reading import Start, TopicReading, check_start
 from rowferry.flow.stage.lines import LineFormat, line_format
+from rowferry.kernel.avro import TooLargeTogether
 from rowferry.kernel.rows import Row, python_rows
 from rowferry.model import DecodedRecords, RawRecords
 from rowferry.registry import Registry
@@ -95,10 +96,8 @@ def _batches(topic: str, settings: Settings, start: Start, follow: Stop | None) 
         while not stop.requested and not (follow is None and reading.is_at_end):
             for raw in reading.fetch(pressure.most, pressure.poll_seconds):
                 pressure.weigh(raw)
-                readable = _decode(decoder, raw, retry, stop)
-                if readable is None:
-                    return
-                yield from _told(readable, raw, format_, settings)
+                for part, readable in _decoded(decoder, raw, retry, stop):
+                    yield from _told(readable, part, format_, settings)
 
 
 def _open(
@@ -110,6 +109,23 @@ def _open(
         reading = opening.enter_context(closing(TopicReading(settings, topic, start)))
         parts.push(opening.pop_all())
     return reading, registry
+
+
+def _decoded(
+    decoder: Decoder, raw: RawRecords, retry: Retry, stop: Stop
+) -> Iterator[tuple[RawRecords, Readable]]:
+    """Decode, in runs that keep within memory; ends early where a stop was asked for."""
+    left = [raw]
+    while left:
+        part = left.pop()
+        try:
+            readable = _decode(decoder, part, retry, stop)
+        except TooLargeTogether:
+            left += reversed(part.halves())
+            continue
+        if readable is None:
+            return
+        yield part, readable
 
 
 def _decode(decoder: Decoder, raw: RawRecords, retry: Retry, stop: Stop) -> Readable | None:

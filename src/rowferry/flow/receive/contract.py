@@ -43,6 +43,14 @@ class Fetched:
     raw: RawRecords
     headers: Callable[[int], Headers]  # of the record at an index
 
+    def halves(self) -> "tuple[Fetched, Fetched]":
+        """Two or more records as two runs."""
+        first, rest = self.raw.halves()
+        return (
+            Fetched(self.owned, first, self.headers),
+            Fetched(self.owned, rest, lambda index: self.headers(index + len(first.values))),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Polled:

@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 
 from rowferry.errors import Code, DataAtRisk
 from rowferry.flow.receive.batches import NO_SCHEMA, Numbers
+from rowferry.flow.receive.compiled import Compiled
 from rowferry.flow.receive.envelopes import NO_ROW, images, unwrap
-from rowferry.flow.receive.foreign import converted
-from rowferry.kernel.avro import AvroCodec, SchemaRefused, frame_ids
+from rowferry.kernel.avro import TOGETHER_BYTES, TooLargeTogether, frame_ids
 from rowferry.model import DecodedRecords, Op, RawRecords, SchemaId
-from rowferry.types import KEY_PROPERTY, restored
-from rowferry.types.connect import CONNECT_NAME, Names, row_of_envelope, spelled_out
+from rowferry.types import KEY_PROPERTY
 
 log = structlog.get_logger()
 
 UNFRAMED = "no magic byte, or under 5 bytes"
-UNKNOWN_SCHEMA = "schema id unknown to the registry"
 NO_KEY = "a delete, or a tombstone, without a key and without the row"
 UNFRAMED_KEY = "a tombstone whose key is neither framed nor text"
 _FOREIGN_KEY = ("key",)  # of tombstones in topics whose schemas do not name the key's columns
@@ -51,45 +49,6 @@ class Readable:
     bad: dict[int, str]  # index in the raw records → reason, without a value
 
 
-class _Schema:
-    """A compiled schema, or why it is none; is_envelope: whether its rows are inside `after`."""
-
-    def __init__(self, text: str | None) -> None:
-        self.text, self.refused = text, UNKNOWN_SCHEMA
-        self.codec: AvroCodec | None = None
-        self.record: dict[str, Any] | None = None
-        self.names: Names = {}
-        self.is_envelope = False
-        if text is None:
-            return
-        try:
-            self.codec = AvroCodec(text)
-        except SchemaRefused as refused:
-            self.refused = str(refused)
-            return
-        parsed = json.loads(text) if text.lstrip().startswith("{") else {}
-        if parsed.get("type") not in ("record", "error"):
-            return
-        self.record = parsed
-        told, names = spelled_out(parsed)
-        self.is_envelope = row_of_envelope(told, names) is not None
-        if CONNECT_NAME in text:  # types that only their names tell
-            self.record, self.names = told, names
-            self.codec = AvroCodec(told)
-
-    def decode(self, messages: Sequence[bytes]) -> tuple[pa.RecordBatch | None, dict[int, str]]:
-        if self.codec is None:
-            return None, dict.fromkeys(range(len(messages)), self.refused)
-        decoded = self.codec.decode(messages)
-        name = self.record["name"] if self.record else "value"
-        for column, kind, values in self.codec.fallbacks.taken():
-            log.debug("kernel.fallback", schema=name, column=column, kind=kind, values=values)
-        if self.record is None:
-            return decoded.batch, decoded.bad
-        batch = restored(decoded.batch, self.record)
-        return (converted(batch, self.record, self.names) if self.names else batch), decoded.bad
-
-
 class Decoder:
     """Decodes the records of any topics; one thread. Keeps what it has compiled.
 
@@ -99,7 +58,7 @@ class Decoder:
 
     def __init__(self, schemas: Schemas, unwrap: Literal["debezium"] | None = None) -> None:
         self._schemas, self._unwraps = schemas, unwrap is not None
-        self._compiled: dict[int, _Schema] = {}
+        self._compiled: dict[int, Compiled] = {}
         self._checked: set[tuple[str, int]] = set()
         self._keys: dict[str, tuple[str, ...]] = {}
         self._enveloped: dict[str, bool] = {}
@@ -107,11 +66,13 @@ class Decoder:
     def decode(self, raw: RawRecords) -> Readable:
         """Decode all; raises what the registry raises, and may then be called again.
 
-        Raises DataAtRisk (SR_ID_CONFLICT) where an id of a topic of ours is another's schema now.
+        Raises TooLargeTogether where they have to be decoded in smaller numbers, and DataAtRisk
+        (SR_ID_CONFLICT) where an id of a topic of ours is another's schema now.
         """
         bad: dict[int, str] = {}
         groups: list[DecodedRecords] = []
         ids = frame_ids(raw.values)
+        size = 0
         is_null = _nulls_in(raw.values, ids)
         for schema_id in _different(ids[~is_null]):
             places = np.flatnonzero((ids == schema_id) & ~is_null)
@@ -123,6 +84,9 @@ class Decoder:
             kept = _without(places, wrong, bad)
             if batch is None or not len(kept):
                 continue
+            size += batch.nbytes
+            if size > TOGETHER_BYTES and len(raw.values) > 1:
+                raise TooLargeTogether
             if self._unwraps and schema.is_envelope:
                 groups += self._unwrapped(raw, kept, batch, bad)
             else:
@@ -183,7 +147,7 @@ class Decoder:
         """Whether a topic's values are envelopes, where the registry does not say otherwise."""
         if topic not in self._enveloped:
             text = self._schemas.latest(topic)
-            self._enveloped[topic] = text is None or _Schema(text).is_envelope
+            self._enveloped[topic] = text is None or Compiled(text).is_envelope
         return self._enveloped[topic]
 
     def _text_keys(
@@ -208,7 +172,7 @@ class Decoder:
             self._keys[topic] = tuple(named) if named else _FOREIGN_KEY
         return self._keys[topic]
 
-    def _value_schema(self, raw: RawRecords, schema_id: int) -> _Schema:
+    def _value_schema(self, raw: RawRecords, schema_id: int) -> Compiled:
         schema = self._schema(schema_id)
         if (raw.topic, schema_id) not in self._checked and schema.record is not None:
             self._refuse_reused(raw, schema_id, schema.record, schema.text or "")
@@ -235,12 +199,12 @@ class Decoder:
                 advice="restore the registry's data: its ids were given again",
             )
 
-    def _schema(self, schema_id: int) -> _Schema:
+    def _schema(self, schema_id: int) -> Compiled:
         if schema_id not in self._compiled:
             text = self._schemas.by_id(SchemaId(schema_id))
             if text is None:  # it may be registered by the time of the next one
-                return _Schema(None)
-            self._compiled[schema_id] = _Schema(text)
+                return Compiled(None)
+            self._compiled[schema_id] = Compiled(text)
         return self._compiled[schema_id]
 
 

@@ -17,6 +17,7 @@ from rowferry.kernel.lines_values import Decimals
 from rowferry.model import DecodedRecords
 
 Numbers = npt.NDArray[np.int64]
+_AROUND_BYTES = 8  # a name's quotes, colon and comma, and a null
 _VERSION = "2"  # of what a line looks like; a change makes staged and new bytes differ
 
 
@@ -67,6 +68,11 @@ class LineFormat:
             return Lines(memoryview(b""), np.zeros(1, np.int64), nothing, nothing)
         return encoded[0] if len(encoded) == 1 else _interleave(encoded)
 
+    def size_of(self, groups: Sequence[DecodedRecords]) -> int:
+        """What the lines of all groups come to in bytes, roughly."""
+        own = sum(len(name) + _AROUND_BYTES for _, name in self.fields)
+        return sum(len(group.offsets) * own + _size_of(group.batch) for group in groups)
+
     def with_metadata(self, group: DecodedRecords) -> pa.RecordBatch:
         """The row's columns, then the metadata. Raises ConfigError where two have one name."""
         names = [name for _, name in self.fields]
@@ -108,6 +114,24 @@ def line_format(
     pairs = (item.partition("=") for item in metadata)
     named = tuple((field, name or field) for field, _, name in pairs)
     return LineFormat(named, decimals, unwrap, json)
+
+
+def _size_of(batch: pa.RecordBatch) -> int:
+    names = sum(map(len, batch.schema.names)) + _AROUND_BYTES * batch.num_columns
+    inside = sum(map(_names_in, batch.columns))
+    return int(2 * batch.nbytes + names * batch.num_rows) + inside
+
+
+def _names_in(column: pa.Array) -> int:
+    """What the names of fields inside the values of a column come to."""
+    if pa.types.is_struct(column.type):
+        names = sum(len(field.name) + _AROUND_BYTES for field in column.type)
+        return int(names * len(column)) + sum(map(_names_in, column.flatten()))
+    if pa.types.is_map(column.type):
+        return _names_in(column.items)
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return _names_in(column.flatten())
+    return 0
 
 
 def _repeated(value: object, arrow_type: pa.DataType, group: DecodedRecords) -> pa.Array:

@@ -8,12 +8,15 @@ from rowferry.kernel.avro.codec import AvroCodec, Decoded
 from rowferry.kernel.avro.frames import frame_ids
 from rowferry.kernel.avro.reasons import Reason, SchemaRefused, UnwritableError
 from rowferry.kernel.avro.schema import check_gate
+from rowferry.kernel.avro.weights import TOGETHER_BYTES, TooLargeTogether
 
 __all__ = [
+    "TOGETHER_BYTES",
     "AvroCodec",
     "Decoded",
     "Reason",
     "SchemaRefused",
+    "TooLargeTogether",
     "UnwritableError",
     "check_gate",
     "frame_ids",

@@ -23,7 +23,7 @@ from rowferry.kernel.avro.schema import record_of, shape_of
 from rowferry.kernel.avro.shapes import Record
 from rowferry.kernel.avro.single_read import read_whole, reader
 from rowferry.kernel.avro.single_write import writer
-from rowferry.kernel.avro.weights import OverBudget, Tally
+from rowferry.kernel.avro.weights import TOGETHER_BYTES, OverBudget, Tally, TooLargeTogether
 
 # Below this the NumPy calls cost more than plain Python's one by one.
 FEWEST_ROWS_A_BLOCK: Final = 64
@@ -81,7 +81,8 @@ class AvroCodec:
         """The rows of framed messages of this schema; the header is skipped, not looked at.
 
         No message, whatever its bytes, keeps another from being read. One that would become more
-        than 64 MB and 128 times its bytes is bad.
+        than 64 MB and 128 times its bytes is bad. Raises TooLargeTogether where several come to
+        over 128 MB.
         """
         if len(messages) < FEWEST_ROWS_A_BLOCK:
             self._tally.total = 0
@@ -92,9 +93,13 @@ class AvroCodec:
     def _decode_in_columns(self, messages: Sequence[bytes]) -> Decoded:
         batches: list[pa.RecordBatch] = []
         bad: dict[int, str] = {}
+        size = 0
         for first in range(0, len(messages), self._messages_a_block):
             block = messages[first : first + self._messages_a_block]
             for batch, failures in decode_block(self._record, block, first, self.fallbacks):
+                size += batch.nbytes
+                if size > TOGETHER_BYTES and len(messages) > 1:
+                    raise TooLargeTogether
                 batches.append(batch)
                 bad |= failures
         return Decoded(batches[0] if len(batches) == 1 else pa.concat_batches(batches), bad)

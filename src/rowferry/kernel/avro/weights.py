@@ -26,6 +26,8 @@ from rowferry.kernel.avro.shapes import (
 
 # What a block of messages may come to, before it is cut into smaller ones.
 BLOCK_BYTES: Final = 1 << 26
+# What messages that are decoded together may come to.
+TOGETHER_BYTES: Final = 1 << 27
 # What a message alone may come to beyond that, for each of its bytes. Values that take a byte each
 # come to half as much at most, those that JSON names with 63 letters included.
 BYTES_A_BYTE: Final = 128
@@ -36,6 +38,10 @@ BOUND: Final = 4  # where a value of any length ends
 
 class OverBudget(Exception):
     """What is being decoded would take more memory than it may."""
+
+
+class TooLargeTogether(ValueError):
+    """Messages that have to be decoded in smaller numbers, to keep within memory."""
 
 
 class Tally:

@@ -1,0 +1,60 @@
+"""A writer's schema, ready to decode what was written by it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import structlog
+
+from rowferry.flow.receive.foreign import converted
+from rowferry.kernel.avro import AvroCodec, SchemaRefused
+from rowferry.types import restored
+from rowferry.types.connect import CONNECT_NAME, Names, row_of_envelope, spelled_out
+
+log = structlog.get_logger()
+
+UNKNOWN_SCHEMA = "schema id unknown to the registry"
+
+
+class Compiled:
+    """A compiled schema, or why it is none; is_envelope: whether its rows are inside `after`."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text, self.refused = text, UNKNOWN_SCHEMA
+        self.codec: AvroCodec | None = None
+        self.record: dict[str, Any] | None = None
+        self.names: Names = {}
+        self.is_envelope = False
+        if text is None:
+            return
+        try:
+            self.codec = AvroCodec(text)
+        except SchemaRefused as refused:
+            self.refused = str(refused)
+            return
+        parsed = json.loads(text) if text.lstrip().startswith("{") else {}
+        if parsed.get("type") not in ("record", "error"):
+            return
+        self.record = parsed
+        told, names = spelled_out(parsed)
+        self.is_envelope = row_of_envelope(told, names) is not None
+        if CONNECT_NAME in text:  # types that only their names tell
+            self.record, self.names = told, names
+            self.codec = AvroCodec(told)
+
+    def decode(self, messages: Sequence[bytes]) -> tuple[pa.RecordBatch | None, dict[int, str]]:
+        """The rows of the readable messages, and why the others are not: index → reason.
+
+        No batch where the schema is refused. Raises TooLargeTogether.
+        """
+        if self.codec is None:
+            return None, dict.fromkeys(range(len(messages)), self.refused)
+        decoded = self.codec.decode(messages)
+        name = self.record["name"] if self.record else "value"
+        for column, kind, values in self.codec.fallbacks.taken():
+            log.debug("kernel.fallback", schema=name, column=column, kind=kind, values=values)
+        if self.record is None:
+            return decoded.batch, decoded.bad
+        batch = restored(decoded.batch, self.record)
+        return (converted(batch, self.record, self.names) if self.names else batch), decoded.bad

@@ -20,6 +20,8 @@ from rowferry.lint import lint
 from rowferry.printable import printable
 
 TOML_ONLY = ("table", "kafka")
+_FAMILIES = ("POSTGRES_", "KAFKA_", "SCHEMA_", "SNOWFLAKE_")  # others name theirs so, too
+_MISSPELT = 0.9  # likeness to a name of ours
 _NOT_SETTINGS = ("ROWFERRY_FAILPOINTS", "ROWFERRY_CACHE", "ROWFERRY_WORKER")
 
 
@@ -42,6 +44,7 @@ class _Gathered:
     origin: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    foreign: dict[str, str] = field(default_factory=dict)  # variable → source
 
     def take(self, values: Mapping[str, Any], source: str) -> None:
         for name, value in values.items():
@@ -71,6 +74,7 @@ def load_settings(
     gathered.take(_from_names(environ, "the environment", gathered), "environment")
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     gathered.take(given, "flag")
+    gathered.problems += _misspelt(gathered)
     gathered.problems += _missing(gathered.values, required)
     settings = _validate(gathered)
     if settings is not None:
@@ -81,6 +85,17 @@ def load_settings(
         what = f"{count} setting{'s' if count != 1 else ''} to repair:\n{listed}"
         raise ConfigError(Code.CONFIG, what)
     return Loaded(settings, gathered.origin, given, tuple(gathered.warnings))
+
+
+def _misspelt(gathered: _Gathered) -> list[str]:
+    """Others' variables may begin as ours do, and go on; but not be nearly one that is not set."""
+    unset = [environment_name(n) for n in Settings.model_fields if n not in gathered.values]
+    problems = []
+    for variable, source in gathered.foreign.items():
+        meant = get_close_matches(variable, unset, 1, _MISSPELT)
+        if meant and not variable.startswith(f"{meant[0]}_"):
+            problems.append(_unknown(variable, source))
+    return problems
 
 
 def _missing(values: Mapping[str, Any], required: Collection[str]) -> list[str]:
@@ -164,7 +179,7 @@ def _assignments(gathered: _Gathered, name: str, file: TextIO) -> dict[str, str]
 
 
 def _from_names(environ: Mapping[str, str], source: str, gathered: _Gathered) -> dict[str, str]:
-    """The settings among environment variables; an unknown ROWFERRY_* is a problem."""
+    """The settings among variables; an unknown ROWFERRY_* is a problem, others are noted."""
     fields = {environment_name(name): name for name in Settings.model_fields}
     found: dict[str, str] = {}
     for variable, value in environ.items():
@@ -175,8 +190,14 @@ def _from_names(environ: Mapping[str, str], source: str, gathered: _Gathered) ->
             if value != "":  # an empty variable is an unset one, as compose files write them
                 found[name] = value
         elif variable.startswith("ROWFERRY_") and variable not in _NOT_SETTINGS:
-            gathered.problems.append(f"{variable}: unknown setting in {source}{_hint(variable)}")
+            gathered.problems.append(_unknown(variable, source))
+        elif variable.startswith(_FAMILIES):
+            gathered.foreign[variable] = source
     return found
+
+
+def _unknown(variable: str, source: str) -> str:
+    return f"{variable}: unknown setting in {source}{_hint(variable)}"
 
 
 def _hint(name: str) -> str:

@@ -112,6 +112,20 @@ def test_foreign_variables_with_known_prefixes_are_not_ours_to_refuse(tmp_path: 
     assert load(tmp_path, environ).origin == {}
 
 
+def test_a_variable_that_is_nearly_one_of_ours_is_told(tmp_path: Path) -> None:
+    # GIVEN misspelt names, and others' that go on where ours end or are ours when that is set
+    write_private(tmp_path / ".env", "KAFKA_PASWORD=x\nSNOWFLAKE_ACOUNT=x\nKAFKA_SERVER=b:9092\n")
+    environ = {"POSTGRES_USRE": "x", "POSTGRES_PASSWORD_FILE": "x", "KAFKA_SERVERS": "b:9092"}
+    # WHEN
+    told = problems(tmp_path, environ)
+    # THEN
+    assert told == [
+        "KAFKA_PASWORD: unknown setting in .env; did you mean KAFKA_PASSWORD?",
+        "SNOWFLAKE_ACOUNT: unknown setting in .env; did you mean SNOWFLAKE_ACCOUNT?",
+        "POSTGRES_USRE: unknown setting in the environment; did you mean POSTGRES_USER?",
+    ]
+
+
 def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
     assert load(tmp_path, {"POSTGRES_PORT": "", "ROWFERRY_FILTER": ""}).origin == {}
 

@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 
 from rowferry.flow.stage.files import OpenFile
 
 _SMALL_BYTES = 1 << 16  # compressed sooner than handed over
-_MOST_PIECES = 8  # of some MB each, wait for the thread
+_MOST_BYTES = 1 << 25  # of lines wait for the thread, or one piece that is larger
 
 
 class Compressor:
@@ -16,14 +17,18 @@ class Compressor:
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(1, "compress")
-        self._waiting: deque[Future[object]] = deque()
+        self._waiting: deque[tuple[Future[object], int]] = deque()
+        self._size = 0
 
-    def do(self, work: Callable[..., object], *given: object) -> Future[object]:
-        """Have it done; waits while too much waits already."""
-        while self._waiting and (self._waiting[0].done() or len(self._waiting) >= _MOST_PIECES):
-            wait([self._waiting.popleft()])
-        future = self._executor.submit(work, *given)
-        self._waiting.append(future)
+    def do(self, work: Callable[[], object], size: int = 0) -> Future[object]:
+        """Have it done; waits while too much waits already. size: the bytes it holds."""
+        while self._waiting and (self._waiting[0][0].done() or self._size + size > _MOST_BYTES):
+            future, freed = self._waiting.popleft()
+            wait([future])
+            self._size -= freed
+        future = self._executor.submit(work)
+        self._waiting.append((future, size))
+        self._size += size
         return future
 
     def close(self) -> None:
@@ -58,7 +63,7 @@ class BackgroundFile:
         if self._compressor is None or (not self._pieces and len(lines) < _SMALL_BYTES):
             self._file.add(lines)
         else:
-            self._pieces.append(self._compressor.do(self._file.add, lines))
+            self._pieces.append(self._compressor.do(partial(self._file.add, lines), lines.nbytes))
 
     def finish(self) -> None:
         """Nothing more comes."""

@@ -19,13 +19,15 @@ class Gate:
         self.under_way = 0
         self.seen: set[int] = set()
         self.names: list[str] = []
-        self.opened = threading.Event()
+        self.opened, self.two_are_there = threading.Event(), threading.Event()
         self._lock = threading.Lock()
 
     def put(self, name: str, spooled: Path) -> None:
         with self._lock:
             self.under_way += spooled.stat().st_size
             self.seen.add(self.under_way)
+            if self.under_way == 80:
+                self.two_are_there.set()
         self.opened.wait(20)
         with self._lock:
             self.under_way -= spooled.stat().st_size
@@ -48,7 +50,9 @@ def test_only_so_many_bytes_are_on_their_way_and_a_larger_file_goes_alone(
     monkeypatch.setattr(uploads, "_MOST_BYTES", 100)
     gate = Gate()
     pool = Uploads(cast("Stage", gate), threads=4)
-    tasks = [pool.put(path.name, partial(Path, path), lambda: None) for path in files]
+    tasks = [pool.put(path.name, partial(Path, path), lambda: None) for path in files[:2]]
+    assert gate.two_are_there.wait(10)
+    tasks += [pool.put(path.name, partial(Path, path), lambda: None) for path in files[2:]]
     # WHEN one that waits is not wanted any more, and then all may go
     tasks[2].cancel()
     assert not tasks[0].wait(0.2)

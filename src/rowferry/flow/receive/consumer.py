@@ -1,14 +1,12 @@
 """The consumer group: who owns a partition, what comes from it, and the one place that commits."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import compress, groupby
-from operator import itemgetter, not_
+from itertools import compress
+from operator import not_
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from confluent_kafka import (
     OFFSET_END,
     Consumer,
@@ -20,10 +18,11 @@ from confluent_kafka import (
 
 from rowferry.errors import Code, DataAtRisk, RowferryError
 from rowferry.flow.receive import client
-from rowferry.flow.receive.contract import Fetched, Headers, MembershipOver, Owned, Polled
+from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned, Polled
+from rowferry.flow.receive.messages import by_partition, headers_of, raw_records
 from rowferry.flow.receive.register import Register
 from rowferry.kafka import translate
-from rowferry.model import Offset, Partition, RawRecords, TopicId
+from rowferry.model import Offset, Partition, TopicId
 
 CLEAN_COMMIT_SECONDS = 0.5  # librdkafka's hidden retry of a lost request takes longer
 _ASSIGN_SECONDS = 10.0
@@ -76,7 +75,7 @@ class GroupMembership:
             raise self._failure
         arrived, self._arrived = self._arrived, []
         polled = Polled([owned for owned in arrived if self._is_owned(owned)])
-        for place, found in _by_partition(messages).items():
+        for place, found in by_partition(messages).items():
             owned = self._owned.get(place)
             if owned is None:
                 self._heed_errors(found, owned)
@@ -232,19 +231,8 @@ class GroupMembership:
         errors = list(compress(found, map(Message.error, found)))
         reached = self._heed_errors(errors, owned)
         records = list(compress(found, map(not_, map(Message.error, found)))) if errors else found
-        count = len(records)
-        offsets = np.fromiter(map(Message.offset, records), np.int64, count)
-        stamps = map(itemgetter(1), map(Message.timestamp, records))
-        raw = RawRecords(
-            owned.topic.topic,
-            owned.partition,
-            list(map(Message.key, records)),
-            list(map(Message.value, records)),
-            pa.array(offsets),
-            pa.array(np.fromiter(stamps, np.int64, count)),
-            Offset(max(int(offsets[-1]) + 1 if count else 0, reached)),
-        )
-        return Fetched(owned, raw, lambda index: _headers(records[index]))
+        raw = raw_records(owned.topic.topic, owned.partition, records, reached)
+        return Fetched(owned, raw, lambda index: headers_of(records[index]))
 
     def _heed_errors(self, found: list[Message], owned: Owned | None) -> Offset:
         """Raise what needs raising; how far the log was read where its end was reached."""
@@ -282,18 +270,3 @@ class GroupMembership:
             advice="nothing was reset; lengthen the topic's retention, and choose another "
             "ROWFERRY_GROUP and stage prefix to start anew",
         )
-
-
-def _by_partition(messages: Sequence[Message]) -> dict[tuple[str, int], list[Message]]:
-    """In order; each run of one partition costs no call of Python's a message."""
-    found: dict[tuple[str, int], list[Message]] = {}
-    for topic, of_topic in groupby(messages, Message.topic):
-        for partition, run in groupby(of_topic, Message.partition):
-            found.setdefault((topic or "", partition or 0), []).extend(run)
-    return found
-
-
-def _headers(message: Message) -> Headers:
-    headers = message.headers() or []
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    return [(key, value.encode() if isinstance(value, str) else value) for key, value in pairs]

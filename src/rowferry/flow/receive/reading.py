@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import pyarrow as pa
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent, RowferryError
 from rowferry.flow.receive import client
+from rowferry.flow.receive.messages import raw_records
 from rowferry.flow.receive.topics import Topics
 from rowferry.kafka import ASK_SECONDS, Heard, consumer_config, translate
 from rowferry.model import Offset, Partition, RawRecords
@@ -63,15 +63,17 @@ class TopicReading:
             messages = self._consumer.consume(most, timeout=seconds)
         except KafkaException as error:
             raise translate(error, where=self._topic, heard=self._heard) from error
-        by_partition: dict[Partition, list[Message]] = {}
+        found: dict[Partition, list[Message]] = {}
         for message in messages:
             partition = Partition(message.partition() or 0)
             if not self._heed(message, partition):
-                by_partition.setdefault(partition, []).append(message)
+                found.setdefault(partition, []).append(message)
             if self._failure is not None:  # what the client makes of damaged bytes comes behind it
                 break
         self._heed_silence(any_came=bool(messages))
-        return [self._raw(partition, found) for partition, found in by_partition.items()]
+        return [
+            raw_records(self._topic, partition, records) for partition, records in found.items()
+        ]
 
     def close(self) -> None:
         """Leave; nothing was committed."""
@@ -136,18 +138,6 @@ class TopicReading:
                 where=self._topic,
                 advice="see that the brokers are reachable; CONNECT_SECONDS is how long to wait",
             )
-
-    def _raw(self, partition: Partition, records: list[Message]) -> RawRecords:
-        offsets = [message.offset() or 0 for message in records]
-        return RawRecords(
-            self._topic,
-            partition,
-            [message.key() for message in records],
-            [message.value() for message in records],
-            pa.array(offsets, pa.int64()),
-            pa.array([message.timestamp()[1] for message in records], pa.int64()),
-            Offset(offsets[-1] + 1),
-        )
 
 
 def check_start(start: Start) -> None:

@@ -7,8 +7,9 @@ from bench.receive import filled
 from bench.receive import rowferry as receive
 from bench.send import loads
 from bench.send import rowferry as send
-from bench.stand import ROWFERRY, Stand, TopicCounter, await_records, stand
+from bench.stand import PARTITIONS, ROWFERRY, Stand, TopicCounter, await_records, stand
 
+CHUNK_ROWS, FILE_ROWS = 20_000, 5_000  # smaller than usual, so that the small size has several
 RUNS = {100_000: 7, 1_000_000: 3, 10_000_000: 1}  # by size; short ones differ more
 SMALL_POLL = 10_000
 POLL_SECONDS = 15.0
@@ -28,12 +29,22 @@ def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
         for size in sizes:
             times = range(RUNS[size])
             here.fill("products", size)
-            found[f"load_{size}"] = middle([send(here, "products", size, n) for n in times])
+            found[f"load_{size}"] = middle([load(here, size, n) for n in times])
             topic = filled(here, "products", size)
-            found[f"receive_{size}"] = middle([receive(here, topic, size, n) for n in times])
+            found[f"receive_{size}"] = middle([files(here, topic, size, n) for n in times])
             here.drop_topic(topic)
         found[f"poll_{sizes[-1]}"] = polls(here, sizes[-1])
     return {"growth": found}
+
+
+def load(here: Stand, size: int, number: int) -> Figures:
+    """The initial load of a table of so many rows."""
+    return send(here, "products", size, number, ROWFERRY_LOAD_CHUNK_ROWS=str(CHUNK_ROWS))
+
+
+def files(here: Stand, topic: str, size: int, number: int) -> Figures:
+    """A topic of so many rows into files, up to the last full ones."""
+    return receive(here, topic, size, number, FILE_ROWS, PARTITIONS * FILE_ROWS)
 
 
 def polls(here: Stand, rows: int) -> Figures:

@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 
 LOOK_SECONDS = 0.02
+FAST = 500_000  # rows a second
+LEAST_LOOKS = 100  # of a long run: to look at thousands of files takes time, too
 _TICK = os.sysconf("SC_CLK_TCK")
 Figures = dict[str, float]
 
@@ -58,23 +60,23 @@ def measure(
     seconds: float = 300,
     beside: Sequence[subprocess.Popen[bytes]] = (),
 ) -> Figures:
-    """Watch a process from just before its first visible row to the last of `rows`.
+    """Watch a process from its first visible rows to the last of `rows`; these first do not count.
 
     done: how many rows are visible now; beside: processes whose work is counted, too. Raises
     RuntimeError when the process ends too early.
     """
     pids = [one.pid for one in (process, *beside)]
     deadline = time.monotonic() + seconds
-    began = (time.monotonic(), together(map(account, pids)))  # the last look that saw no row
+    pause = max(LOOK_SECONDS, rows / FAST / LEAST_LOOKS)
+    first: tuple[int, float, Account] | None = None
     while True:
         count, now, used = done(), time.monotonic(), together(map(account, pids))
-        if count >= rows:
-            return _figures(now - began[0], count, began[1], used)
-        if count == 0:
-            began = (now, used)
+        first = first or ((count, now, used) if count else None)
+        if first is not None and count >= rows:
+            return _figures(now - first[1], count - first[0], first[2], used)
         if process.poll() not in (None, 0) or now > deadline:
             raise RuntimeError(f"{process.args!r}: {count} of {rows} rows, exit {process.poll()}")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(pause)
 
 
 def _figures(seconds: float, rows: int, before: Account, after: Account) -> Figures:

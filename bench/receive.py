@@ -54,20 +54,24 @@ def staged_rows(folder: Path) -> Callable[[], int]:
     return count
 
 
-def rowferry(here: Stand, topic: str, rows: int, number: int, **environ: str) -> Figures:
-    """`rowferry receive --once` into a folder, gzip JSON lines with metadata."""
+def rowferry(
+    here: Stand, topic: str, rows: int, number: int, file_rows: int = 20_000, unfilled: int = 0
+) -> Figures:
+    """`rowferry receive --once` into a folder, gzip JSON lines with metadata.
+
+    unfilled: how many rows the last files may have, which end with the topic; not counted.
+    """
     folder = here.folder / f"rowferry-{number}"
     settings = {
         "ROWFERRY_TOPICS": topic,
         "ROWFERRY_GROUP": f"bench-{folder.name}-{topic}",
         "ROWFERRY_STAGE": f"file:{folder}",
         "ROWFERRY_DELIVERY": "batch",
-        "ROWFERRY_MAX_RECORDS": "20000",
-        **environ,
+        "ROWFERRY_MAX_RECORDS": str(file_rows),
     }
     process = here.start(*ROWFERRY, "receive", "--once", **settings)
     try:
-        figures = measure(process, staged_rows(folder), rows)
+        figures = measure(process, staged_rows(folder), rows - unfilled)
         process.wait(60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

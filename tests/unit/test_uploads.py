@@ -1,6 +1,8 @@
 """Uploads share their room: so many bytes are on their way at once, and no more."""
 
+import gc
 import threading
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -63,3 +65,30 @@ def test_only_so_many_bytes_are_on_their_way_and_a_larger_file_goes_alone(
     assert sorted(gate.names) == ["0.gz", "1.gz", "3.gz", "4.gz", "5.gz"]
     assert gate.seen == {40, 80, 500}
     assert not [task.error for task in tasks if task.error]
+
+
+def test_what_a_task_held_is_free_when_it_has_ended(tmp_path: Path) -> None:
+    """Collections are rare: a file that waits for one would be held with all of its buffers."""
+    # GIVEN an upload of something that can be seen to go
+    (tmp_path / "0.gz").write_bytes(b"x")
+
+    class Whole:
+        def __call__(self) -> Path:
+            return tmp_path / "0.gz"
+
+    gate = Gate()
+    gate.opened.set()
+    pool = Uploads(cast("Stage", gate), threads=1)
+    whole = Whole()
+    seen = weakref.ref(whole)
+    gc.disable()
+    try:
+        # WHEN it has ended, though the task is still known
+        task = pool.put("0.gz", whole, lambda: None)
+        del whole
+        assert task.wait(10)
+        pool.close(5)
+        # THEN nobody holds what was uploaded
+        assert seen() is None
+    finally:
+        gc.enable()

@@ -68,7 +68,11 @@ class Task:
             except Exception as error:  # noqa: BLE001 - a thread's entry point; the loop raises it
                 self.error = error
                 break
+        self.action = _nothing  # which knows of this task: nobody else would part the two for long
         self._ended.set()
+
+
+def _nothing() -> None: ...
 
 
 class Room:

@@ -4,7 +4,7 @@ import shutil
 
 from bench.measure import Figures, measure, warmed
 from bench.receive import staged_rows
-from bench.stand import PARTITIONS, ROWFERRY, Stand, stand
+from bench.stand import PARTITIONS, ROWFERRY, Stand, await_records, stand
 
 LONGER = 3  # times the rows of the other parts: both loops have to be in full swing
 WARM_UPS = 2  # of the broker; not counted
@@ -39,7 +39,7 @@ def both(here: Stand, rows: int, number: int) -> Figures:
     try:
         full = rows - PARTITIONS * FILE_ROWS
         figures = measure(receive, staged_rows(folder), full, beside=[send])
-        measure(receive, staged_rows(folder), rows)  # and the rest does come
+        await_records(staged_rows(folder), receive, rows)
     finally:
         here.end(send)
         here.end(receive)

@@ -33,7 +33,8 @@ FULL = """# Benchmarks
 Written by `make bench ARGS=--readme`, which sets all subjects up itself and runs them side by side
 on the local stack's real parts. Medians, with the range of the runs in brackets; CPU is that of the
 subject's own processes. Absolute figures drift from machine to machine: only ratios within one run
-count. What each subject does is said at the top of its file in [bench/](../bench).
+count. The clock starts with the first rows that are visible, which do not count themselves. What
+each subject does is said at the top of its file in [bench/](../bench).
 
 """
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,9 +139,9 @@ class TopicCounter:
 
 
 def await_records(
-    counter: TopicCounter, process: subprocess.Popen[bytes], rows: int, seconds: float = 300
+    counter: Callable[[], int], process: subprocess.Popen[bytes], rows: int, seconds: float = 300
 ) -> None:
-    """Until the topic has so many records. Raises RuntimeError where its sender ends before."""
+    """Until so many are counted. Raises RuntimeError where the process ends before."""
     deadline = time.monotonic() + seconds
     while (count := counter()) < rows:
         if process.poll() is not None or time.monotonic() > deadline:

@@ -175,27 +175,22 @@ class RawRecords:
 
     def before(self, index: int) -> "RawRecords":
         """Those before an index."""
-        return RawRecords(
-            self.topic,
-            self.partition,
-            self.keys[:index],
-            self.values[:index],
-            self.offsets[:index],
-            self.timestamps[:index],
-            Offset(self.offsets[index].as_py()),
-        )
+        return self._part(slice(index), Offset(self.offsets[index].as_py()))
 
     def halves(self) -> "tuple[RawRecords, RawRecords]":
         """Two or more as two runs."""
         middle = len(self.values) // 2
-        rest = replace(
+        return self.before(middle), self._part(slice(middle, None), self.next_offset)
+
+    def _part(self, part: slice, next_offset: Offset) -> "RawRecords":
+        return replace(
             self,
-            keys=self.keys[middle:],
-            values=self.values[middle:],
-            offsets=self.offsets[middle:],
-            timestamps=self.timestamps[middle:],
+            keys=self.keys[part],
+            values=self.values[part],
+            offsets=self.offsets[part],
+            timestamps=self.timestamps[part],
+            next_offset=next_offset,
         )
-        return self.before(middle), rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import os
 import pwd
 import stat
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,13 +14,13 @@ from typing import Any, TextIO
 from dotenv.parser import parse_stream
 from pydantic import ValidationError
 
-from rowferry.config import Settings, environment_name, is_secret
+from rowferry.config import FOREIGN_PREFIXES, Settings, environment_name, is_secret
 from rowferry.errors import Code, ConfigError
 from rowferry.lint import lint
 from rowferry.printable import printable
 
 TOML_ONLY = ("table", "kafka")
-_FAMILIES = ("POSTGRES_", "KAFKA_", "SCHEMA_", "SNOWFLAKE_")  # others name theirs so, too
+FAMILIES = tuple(prefix.upper() for prefix in FOREIGN_PREFIXES)  # others name theirs so, too
 _MISSPELT = 0.9  # likeness to a name of ours
 _NOT_SETTINGS = ("ROWFERRY_FAILPOINTS", "ROWFERRY_CACHE", "ROWFERRY_WORKER")
 
@@ -94,7 +94,7 @@ def _misspelt(gathered: _Gathered) -> list[str]:
     for variable, source in gathered.foreign.items():
         meant = get_close_matches(variable, unset, 1, _MISSPELT)
         if meant and not variable.startswith(f"{meant[0]}_"):
-            problems.append(_unknown(variable, source))
+            problems.append(_unknown(variable, source, _meant(meant)))
     return problems
 
 
@@ -190,19 +190,22 @@ def _from_names(environ: Mapping[str, str], source: str, gathered: _Gathered) ->
             if value != "":  # an empty variable is an unset one, as compose files write them
                 found[name] = value
         elif variable.startswith("ROWFERRY_") and variable not in _NOT_SETTINGS:
-            gathered.problems.append(_unknown(variable, source))
-        elif variable.startswith(_FAMILIES):
+            gathered.problems.append(_unknown(variable, source, _hint(variable)))
+        elif variable.startswith(FAMILIES):
             gathered.foreign[variable] = source
     return found
 
 
-def _unknown(variable: str, source: str) -> str:
-    return f"{variable}: unknown setting in {source}{_hint(variable)}"
+def _unknown(variable: str, source: str, hint: str) -> str:
+    return f"{variable}: unknown setting in {source}{hint}"
 
 
 def _hint(name: str) -> str:
     known = [environment_name(n) if name.isupper() else n for n in Settings.model_fields]
-    close = get_close_matches(name, known, n=1)
+    return _meant(get_close_matches(name, known, n=1))
+
+
+def _meant(close: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -194,7 +194,7 @@ class Lane:
     def _take(self, fetched: Fetched, now: float) -> None:
         raw = fetched.raw
         readable = self._making.decoder.decode(raw)
-        self._weigh(raw, self._making.format.size_of(readable.groups))
+        self._weigh(len(raw.values), self._making.format.size_of(readable.groups))
         bad = readable.bad
         if bad and self._making.dead_letter is None:
             first = min(bad)
@@ -207,13 +207,13 @@ class Lane:
         received = Received(lines.offsets, lines.schemas, raw.next_offset, bool(readable.bad))
         self._cut(lines, self._batch.take(received, now), now)
 
-    def _weigh(self, raw: RawRecords, size: int) -> None:
+    def _weigh(self, count: int, size: int) -> None:
         """Learn how many records' lines keep within memory. Raises TooLargeTogether."""
-        count = len(raw.values)
         if size > _LINES_BYTES and count > 1:
             raise TooLargeTogether
-        fitting = count * _LINES_BYTES // max(size, 1)
-        self.most = max(1, min(fitting, int(self.most * _GROWTH) + 1)) if count else self.most
+        if count:
+            fitting = count * _LINES_BYTES // max(size, 1)
+            self.most = max(1, min(fitting, int(self.most * _GROWTH) + 1))
 
     def _cut(self, lines: Lines, cuts: list[Cut], now: float) -> None:
         index = 0

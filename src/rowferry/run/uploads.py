@@ -68,7 +68,9 @@ class Task:
             except Exception as error:  # noqa: BLE001 - a thread's entry point; the loop raises it
                 self.error = error
                 break
-        self.action = _nothing  # which knows of this task: nobody else would part the two for long
+        self.action = (
+            _nothing  # it knows its task, and the two would hold a file until a collection
+        )
         self._ended.set()
 
 

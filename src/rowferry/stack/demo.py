@@ -16,7 +16,7 @@ from typing import Any
 
 from rowferry.config import Settings
 from rowferry.errors import Code, RowferryError
-from rowferry.sources import load_settings
+from rowferry.sources import FAMILIES, load_settings
 from rowferry.stack import ledger
 from rowferry.stack.local import PARTS, LocalStack
 from rowferry.stack.shop import Shop, Takings, Traffic
@@ -115,7 +115,7 @@ class Demo:
         return own
 
     def _start(self, command: str, *flags: str) -> subprocess.Popen[bytes]:
-        foreign = ("ROWFERRY_", "POSTGRES_", "KAFKA_", "SCHEMA_", "SNOWFLAKE_")
+        foreign = ("ROWFERRY_", *FAMILIES)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         with (self._folder / f"{command}.log").open("ab") as log:
             child = subprocess.Popen(

@@ -71,7 +71,12 @@ class LineFormat:
     def size_of(self, groups: Sequence[DecodedRecords]) -> int:
         """What the lines of all groups come to in bytes, roughly."""
         own = sum(len(name) + _AROUND_BYTES for _, name in self.fields)
-        return sum(len(group.offsets) * own + _size_of(group.batch) for group in groups)
+        return sum(
+            len(group.offsets) * own
+            + 2 * int(group.batch.nbytes)
+            + _names_in(group.batch.to_struct_array())
+            for group in groups
+        )
 
     def with_metadata(self, group: DecodedRecords) -> pa.RecordBatch:
         """The row's columns, then the metadata. Raises ConfigError where two have one name."""
@@ -114,12 +119,6 @@ def line_format(
     pairs = (item.partition("=") for item in metadata)
     named = tuple((field, name or field) for field, _, name in pairs)
     return LineFormat(named, decimals, unwrap, json)
-
-
-def _size_of(batch: pa.RecordBatch) -> int:
-    names = sum(map(len, batch.schema.names)) + _AROUND_BYTES * batch.num_columns
-    inside = sum(map(_names_in, batch.columns))
-    return int(2 * batch.nbytes + names * batch.num_rows) + inside
 
 
 def _names_in(column: pa.Array) -> int:

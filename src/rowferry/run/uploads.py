@@ -68,9 +68,8 @@ class Task:
             except Exception as error:  # noqa: BLE001 - a thread's entry point; the loop raises it
                 self.error = error
                 break
-        self.action = (
-            _nothing  # it knows its task, and the two would hold a file until a collection
-        )
+        # The action knows its task: the two would hold a file until a garbage collection.
+        self.action = _nothing
         self._ended.set()
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fastavro
 import pytest
@@ -32,6 +32,7 @@ from fix_stack import KafkaBroker, RegistryServer
 from rowferry.config import Settings, environment_name
 from rowferry.sources import load_settings
 
+Answer = TypeVar("Answer")
 STARTING = (14, 15, 16)  # COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
 SCHEMA: dict[str, Any] = {
     "type": "record",
@@ -309,25 +310,32 @@ class Ferry:
         consumer = Consumer({**self.kafka.configuration, "group.id": self.group})
         try:
             partitions = consumer.list_topics(self.topic, 10).topics[self.topic].partitions
-            places = consumer.committed([TopicPartition(self.topic, p) for p in partitions], 10)
+            asked = [TopicPartition(self.topic, p) for p in partitions]
+            places = once_started(lambda: consumer.committed(asked, 10))
             return {place.partition: (place.offset, place.metadata or "") for place in places}
         finally:
             consumer.close()
 
 
-def commit_by_hand(consumer: Consumer, place: TopicPartition) -> None:
-    """Commit once the group's coordinator, which may just be starting, takes it."""
+def once_started(ask: Callable[[], Answer]) -> Answer:
+    """What the group's coordinator, which may just be starting, answers."""
+    answers: list[Answer] = []
 
-    def is_taken() -> bool:
+    def is_answered() -> bool:
         try:
-            consumer.commit(offsets=[place], asynchronous=False)
+            answers.append(ask())
         except KafkaException as error:
             if error.args[0].code() not in STARTING:
                 raise
-            return False
-        return True
+        return bool(answers)
 
-    wait_until(is_taken)
+    wait_until(is_answered)
+    return answers[0]
+
+
+def commit_by_hand(consumer: Consumer, place: TopicPartition) -> None:
+    """Commit once the group's coordinator takes it."""
+    once_started(lambda: consumer.commit(offsets=[place], asynchronous=False))
 
 
 def wait_until(true: Callable[[], object], seconds: float = 30, what: str = "") -> None:

@@ -44,12 +44,13 @@ def test_a_file_ends_beside_the_loop_and_is_whole_when_it_is_asked_for(
         file.add(PIECE[:15])  # small, but not before what came before it
         # WHEN they are finished
         file.finish()
-    # THEN nobody has waited; and each is whole, with everything in order
+    # THEN nobody has waited, and what waits takes space; then each is whole, all in order
     assert files[0].size == 0
+    assert files[0].spooled >= PIECE.nbytes + 15
     SlowFile.let_through.set()
     for file in files:
         assert gzip.decompress(file.whole().read_bytes()) == bytes(PIECE) + bytes(PIECE[:15])
-        assert file.size == file.path.stat().st_size
+        assert file.spooled == file.size == file.path.stat().st_size
 
 
 def test_more_waits_only_while_there_is_room(

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 
-from rowferry.flow.stage.files import OpenFile
+from rowferry.flow.stage.files import BLOCK_BYTES, OpenFile
 
 _SMALL_BYTES = 1 << 16  # compressed sooner than handed over
 _MOST_BYTES = 1 << 25  # of lines wait for the thread, or one piece that is larger
@@ -44,7 +44,8 @@ class BackgroundFile:
 
     def __init__(self, file: OpenFile, compressor: Compressor | None) -> None:
         self._file, self._compressor = file, compressor
-        self._pieces: deque[Future[object]] = deque()
+        self._pieces: deque[tuple[Future[object], int]] = deque()
+        self._added = 0
 
     @property
     def path(self) -> Path:
@@ -56,31 +57,40 @@ class BackgroundFile:
         """The compressed bytes so far."""
         return self._file.size
 
+    @property
+    def spooled(self) -> int:
+        """The compressed bytes, and the lines that wait to be compressed."""
+        return self.size + sum(size for piece, size in self._pieces if not piece.done())
+
     def add(self, lines: memoryview) -> None:
         """Append lines."""
-        while self._pieces and self._pieces[0].done():
-            self._pieces.popleft().result()
-        if self._compressor is None or (not self._pieces and len(lines) < _SMALL_BYTES):
+        while self._pieces and self._pieces[0][0].done():
+            self._pieces.popleft()[0].result()
+        self._added += lines.nbytes
+        if self._compressor is None or (not self._pieces and lines.nbytes < _SMALL_BYTES):
             self._file.add(lines)
         else:
-            self._pieces.append(self._compressor.do(partial(self._file.add, lines), lines.nbytes))
+            self._hand_over(self._compressor, partial(self._file.add, lines), lines.nbytes)
 
     def finish(self) -> None:
         """Nothing more comes."""
         if self._compressor is not None and self._pieces:
-            self._pieces.append(self._compressor.do(self._file.finish))
+            self._hand_over(self._compressor, self._file.finish, min(self._added, BLOCK_BYTES))
         else:
             self._file.finish()
 
     def whole(self) -> Path:
         """Wait until the finished file is whole; in any thread."""
-        for piece in self._pieces:
+        for piece, _ in self._pieces:
             piece.result()
         return self._file.path
 
     def discard(self) -> None:
         """Throw away what was built, finished or not."""
-        for piece in self._pieces:
+        for piece, _ in self._pieces:
             piece.cancel()
-        wait(self._pieces)
+        wait([piece for piece, _ in self._pieces])
         self._file.discard()
+
+    def _hand_over(self, compressor: Compressor, work: Callable[[], object], size: int) -> None:
+        self._pieces.append((compressor.do(work, size), size))

@@ -103,7 +103,7 @@ class Lane:
         """What its files take on disk and in memory."""
         ended = [*self.closed, *(flying.closed for flying in self.flying)]
         files = [closed.file for closed in ended] + [self._file]
-        return sum(file.size for file in files if file is not None)
+        return sum(file.spooled for file in files if file is not None)
 
     def add(self, fetched: Fetched, now: float) -> None:
         """Take what was fetched into files. Raises MembershipOver where offsets go back."""

@@ -9,9 +9,12 @@ from rowferry.kernel.lines import FEWEST_ROWS_IN_COLUMNS, encode_lines
 
 def lines_of(batch: pa.RecordBatch, **options: Any) -> str:
     """The lines of the batch, which must be the same however many rows there are."""
-    few, bounds = encode_lines(batch, **options)
-    many, _ = encode_lines(pa.concat_batches([batch] * FEWEST_ROWS_IN_COLUMNS), **options)
-    assert bytes(many) == bytes(few) * FEWEST_ROWS_IN_COLUMNS
-    lines = bytes(few).split(b"\n")
-    assert bounds.tolist() == [sum(len(x) + 1 for x in lines[:n]) for n in range(len(lines))]
-    return bytes(few).decode()
+    few = encode_lines(batch, **options)
+    many = encode_lines(pa.concat_batches([batch] * FEWEST_ROWS_IN_COLUMNS), **options)
+    whole = bytes(few.whole)
+    assert bytes(many.whole) == whole * FEWEST_ROWS_IN_COLUMNS
+    lines = whole.split(b"\n")
+    assert few.bounds.tolist() == [sum(len(x) + 1 for x in lines[:n]) for n in range(len(lines))]
+    middle = many.between(batch.num_rows, 3 * batch.num_rows)
+    assert bytes(middle) == 2 * whole  # cut anywhere
+    return whole.decode()

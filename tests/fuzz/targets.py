@@ -139,11 +139,11 @@ class Lines:
         decoded = self.codec.decode([HEADER + data] * ENOUGH_FOR_COLUMNS)
         if decoded.bad:
             return
-        octets, bounds = encode_lines(decoded.batch)
-        line, _ = encode_lines(decoded.batch.slice(5, 1))
-        assert octets.to_pybytes() == line.to_pybytes() * ENOUGH_FOR_COLUMNS
-        assert (np.diff(bounds) == line.size).all()
-        assert list(json.loads(line.to_pybytes())) == decoded.batch.schema.names
+        lines = encode_lines(decoded.batch)
+        line = bytes(encode_lines(decoded.batch.slice(5, 1)).whole)
+        assert bytes(lines.whole) == line * ENOUGH_FOR_COLUMNS
+        assert (np.diff(lines.bounds) == len(line)).all()
+        assert list(json.loads(line)) == decoded.batch.schema.names
 
 
 def schema(data: bytes) -> None:

@@ -107,7 +107,8 @@ def matrix(postgres: PostgresServer) -> Iterator[Matrix]:
 def lines_of(column: Column, chunks: list[bytes]) -> list[Any]:
     """The lines of what COPY sent, that went through Avro too: few rows and many."""
     batch = CopyReader([wire_of(column)]).read(chunks)
-    lines, bounds = encode_lines(batch)
+    lines = encode_lines(batch)
+    written = bytes(lines.whole).replace(*VALID_TO_ORIGINAL)
     field = {"name": "value", "type": ["null", avro_of(column, "a.b")], "default": None}
     schema = {"type": "record", "name": "a.b", "fields": [field]}
     codec = AvroCodec(schema)
@@ -115,9 +116,9 @@ def lines_of(column: Column, chunks: list[bytes]) -> list[Any]:
         decoded = codec.decode(codec.encode(pa.concat_batches([batch] * copies), 1))
         assert decoded.bad == {}
         again = restored(decoded.batch, schema)
-        assert bytes(encode_lines(again)[0]) == bytes(lines).replace(*VALID_TO_ORIGINAL) * copies
-    texts = bytes(lines).replace(*VALID_TO_ORIGINAL).decode().split("\n")[:-1]
-    assert len(texts) == len(bounds) - 1
+        assert bytes(encode_lines(again).whole) == written * copies
+    texts = written.decode().split("\n")[:-1]
+    assert len(texts) == len(lines.bounds) - 1
     return [
         json.loads(line, parse_int=str, parse_float=str, parse_constant=refuse) for line in texts
     ]

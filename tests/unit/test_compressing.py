@@ -40,8 +40,8 @@ def test_a_file_ends_beside_the_loop_and_is_whole_when_it_is_asked_for(
     # GIVEN two files whose pieces wait for the thread
     files = [BackgroundFile(SlowFile(tmp_path / f"{n}.gz", 1), compressor) for n in range(2)]
     for file in files:
-        file.add(PIECE)
-        file.add(PIECE[:15])  # small, but not before what came before it
+        file.add(lambda: PIECE, PIECE.nbytes)
+        file.add(lambda: PIECE[:15], 15)  # small, but not before what came before it
         # WHEN they are finished
         file.finish()
     # THEN nobody has waited, and what waits takes space; then each is whole, all in order
@@ -60,9 +60,9 @@ def test_more_waits_only_while_there_is_room(
     monkeypatch.setattr(compressing, "_MOST_BYTES", 3 * PIECE.nbytes)
     one, other = (BackgroundFile(SlowFile(tmp_path / f"{n}.gz", 1), compressor) for n in range(2))
     for file in (one, one, other):
-        file.add(PIECE)
+        file.add(lambda: PIECE, PIECE.nbytes)
     # WHEN a fourth comes
-    adding = threading.Thread(target=other.add, args=(PIECE,))
+    adding = threading.Thread(target=other.add, args=(lambda: PIECE, PIECE.nbytes))
     adding.start()
     adding.join(0.2)
     # THEN it waits for the thread
@@ -77,7 +77,7 @@ def test_what_the_disk_refuses_is_told_to_whoever_wants_the_file(
     compressor: Compressor, tmp_path: Path
 ) -> None:
     file = BackgroundFile(SlowFile(tmp_path / "missing" / "0.gz", 1), compressor)
-    file.add(PIECE)
+    file.add(lambda: PIECE, PIECE.nbytes)
     file.finish()
     SlowFile.let_through.set()
     with pytest.raises(LocalResource):
@@ -87,7 +87,7 @@ def test_what_the_disk_refuses_is_told_to_whoever_wants_the_file(
 def test_a_file_that_is_thrown_away_leaves_nothing(compressor: Compressor, tmp_path: Path) -> None:
     file = BackgroundFile(SlowFile(tmp_path / "0.gz", 1), compressor)
     for _ in range(100):
-        file.add(PIECE)
+        file.add(lambda: PIECE, PIECE.nbytes)
     file.finish()
     SlowFile.let_through.set()
     file.discard()

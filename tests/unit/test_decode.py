@@ -86,10 +86,11 @@ def lines_of(raw: RawRecords, *metadata: str) -> list[dict[str, Any]]:
     readable = Decoder(Schemas()).decode(raw)
     assert readable.bad == {}
     lines = line_format(metadata or ("_op", "_partition", "_offset")).encode(readable.groups)
-    assert bytes(lines.between(0, len(lines.offsets))) == bytes(lines.data)
-    return [
-        json.loads(bytes(lines.between(index, index + 1))) for index in range(len(lines.offsets))
-    ]
+    count = len(lines.offsets)
+    singly = [bytes(lines.between(index, index + 1)) for index in range(count)]
+    assert bytes(lines.between(0, count)) == b"".join(singly)
+    assert [lines.size(index, index + 1) for index in range(count)] == [*map(len, singly)]
+    return [json.loads(line) for line in singly]
 
 
 def test_rows_have_the_columns_names_that_postgresql_has() -> None:
@@ -162,8 +163,8 @@ def test_decimals_are_strings_where_the_settings_say_so() -> None:
     )
     readable = Decoder(schemas).decode(raw)
     numbers, strings = line_format(("_op",)), line_format(("_op",), "string")
-    assert bytes(numbers.encode(readable.groups).data) == b'{"price":1.00,"_op":"u"}\n'
-    assert bytes(strings.encode(readable.groups).data) == b'{"price":"1.00","_op":"u"}\n'
+    assert bytes(numbers.encode(readable.groups).between(0, 1)) == b'{"price":1.00,"_op":"u"}\n'
+    assert bytes(strings.encode(readable.groups).between(0, 1)) == b'{"price":"1.00","_op":"u"}\n'
     assert numbers.fingerprint != strings.fingerprint
 
 
@@ -296,4 +297,4 @@ def test_nothing_gives_no_lines() -> None:
     readable = Decoder(Schemas()).decode(records())
     lines = line_format(("_op",)).encode(readable.groups)
     assert len(lines.offsets) == 0
-    assert bytes(lines.data) == b""
+    assert bytes(lines.between(0, 0)) == b""

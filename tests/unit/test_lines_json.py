@@ -61,8 +61,8 @@ INVALID = [
 def lines(texts: list[str | None], count: int = 1, **options: Any) -> list[str]:
     """The cells of the lines of the texts, `count` times over, as they stand there."""
     batch = pa.RecordBatch.from_arrays([pa.array(texts * count)], schema=pa.schema([TOLD]))
-    written = bytes(encode_lines(batch, **{"json": "nested", **options})[0]).decode()
-    found = written.removesuffix("\n").split("\n")
+    written = bytes(encode_lines(batch, **{"json": "nested", **options}).whole)
+    found = written.decode().removesuffix("\n").split("\n")
     return [line.removeprefix('{"doc":').removesuffix("}") for line in found]
 
 
@@ -104,7 +104,7 @@ def test_text_is_told_from_json(text: str) -> None:
 def test_strings_stay_strings_by_default_and_other_texts_always() -> None:
     assert lines(['{"a":1}'], json="string") == ['"{\\"a\\":1}"']
     plain = pa.RecordBatch.from_arrays([pa.array(["1"])], names=["doc"])
-    assert bytes(encode_lines(plain, json="nested")[0]) == b'{"doc":"1"}\n'
+    assert bytes(encode_lines(plain, json="nested").whole) == b'{"doc":"1"}\n'
 
 
 def test_json_is_nested_at_every_depth_of_a_schema() -> None:
@@ -121,7 +121,7 @@ def test_json_is_nested_at_every_depth_of_a_schema() -> None:
     rows = [{"one": "1.50", "many": ["[2]", None, "x"], "by": [("k", "{}")], "in": {"x": "true"}}]
     batch = pa.RecordBatch.from_pylist(rows, codec.arrow_schema)
     decoded = codec.decode(codec.encode(batch, 1)).batch
-    written = bytes(encode_lines(decoded, json="nested")[0])
+    written = bytes(encode_lines(decoded, json="nested").whole)
     assert written == b'{"one":1.50,"many":[[2],null,"x"],"by":{"k":{}},"in":{"x":true}}\n'
     assert json.loads(written, parse_float=Decimal)["one"] == Decimal("1.50")
 

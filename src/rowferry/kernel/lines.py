@@ -4,12 +4,10 @@ from collections.abc import Collection
 from functools import lru_cache
 from json import dumps
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from rowferry.kernel.lines_json import JsonForm
-from rowferry.kernel.lines_pieces import Piece, rows_of
+from rowferry.kernel.lines_pieces import Piece, Unjoined, joined_already, unjoined
 from rowferry.kernel.lines_single import single_lines
 from rowferry.kernel.lines_told import as_told
 from rowferry.kernel.lines_values import Decimals, pieces_of
@@ -23,8 +21,8 @@ def encode_lines(
     only: Collection[str] | None = None,
     decimals: Decimals = "number",
     json: JsonForm = "string",
-) -> tuple[pa.Buffer, npt.NDArray[np.int32]]:
-    """The rows as JSON objects with a newline each, and where each begins (one bound more).
+) -> Unjoined:
+    """The rows as JSON objects with a newline each.
 
     The columns come in the batch's order, those of `only` where it is given: a batch of deletes
     names its key columns and the metadata. decimals: "string" quotes those that are numbers
@@ -36,17 +34,13 @@ def encode_lines(
     columns = [batch.column(name) for name in names]
     if names and 0 < batch.num_rows < FEWEST_ROWS_IN_COLUMNS:
         lines = single_lines(names, columns, decimals)
-        bounds = np.zeros(len(lines) + 1, np.int32)
-        np.cumsum([len(line) for line in lines], out=bounds[1:])
-        return pa.py_buffer(b"".join(lines)), bounds
+        return joined_already(pa.array(lines, pa.binary()))
     line: list[Piece] = []
     for place, (name, column) in enumerate(zip(names, columns, strict=True)):
         line.append((b"," if place else b"{") + _key(name))
         line.extend(pieces_of(column, decimals))
     line.append(b"}\n" if names else b"{}\n")
-    _, offsets, octets = rows_of(line, batch.num_rows).buffers()
-    bounds = np.frombuffer(offsets, np.int32, batch.num_rows + 1)
-    return octets.slice(0, int(bounds[-1])), bounds
+    return unjoined(line, batch.num_rows)
 
 
 @lru_cache(4096)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from rowferry.kernel.lines_pieces import Block, Piece, either
 
 _GROUP = 10_000
+_UINT32_DIGITS = 9
 _GROUPS = np.array([f"{group:04d}".encode() for group in range(_GROUP)]).view(np.uint32)
 _INT64_DIGITS = 18
 
@@ -18,11 +19,19 @@ def digits_of(values: npt.NDArray[Any], width: int) -> Block:
     """Numbers of up to `width` digits, zeros in front."""
     groups = -(-width // 4)
     letters = np.empty((len(values), groups), np.uint32)
+    if width <= _UINT32_DIGITS:
+        values = values.astype(np.uint32)  # quicker to divide
     for place in range(groups - 1, 0, -1):
-        values, group = np.divmod(values, _GROUP)
+        values, group = divided(values, _GROUP)
         letters[:, place] = _GROUPS[group]
     letters[:, 0] = _GROUPS[values]
     return letters.view(np.uint8)[:, 4 * groups - width :]
+
+
+def divided(values: npt.NDArray[Any], by: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Quotients, rounded down, and remainders: np.divmod() takes twice as long."""
+    quotients = values // by
+    return quotients, values - quotients * by
 
 
 def without_nulls(values: pa.Array, instead: Any) -> pa.Array:
@@ -65,7 +74,7 @@ def decimals_of(values: pa.Array) -> list[Piece]:
     if values.type.precision > _INT64_DIGITS:
         return _wide_decimals(values, scale)
     negative = least < 0
-    whole, fraction = np.divmod(np.abs(least), 10**scale)
+    whole, fraction = divided(np.abs(least), 10**scale)
     signed = [either(pa.array(negative), b"-", b"", len(values))] if negative.any() else []
     point = [b".", digits_of(fraction, scale)] if scale else []
     return [*signed, *integers_of(pa.array(whole)), *point]

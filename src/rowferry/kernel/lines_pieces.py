@@ -5,6 +5,7 @@ block, so that Arrow's join, which costs by the piece, has few of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -18,11 +19,54 @@ Piece: TypeAlias = bytes | Block | pa.Array  # of all rows; of one width; binary
 _WIDEST = 64  # octets that are copied into a block rather than joined
 
 
+@dataclass(frozen=True, slots=True)
+class Unjoined:
+    """Rows of text, joined where they are taken: one call in C, without Python's lock.
+
+    bounds: where each row begins, and the end; int64.
+    """
+
+    pieces: tuple[bytes | pa.Array, ...]
+    bounds: npt.NDArray[np.int64]
+
+    @property
+    def whole(self) -> memoryview:
+        """The bytes of all rows; in any thread."""
+        return self.between(0, len(self.bounds) - 1)
+
+    def between(self, first: int, last: int) -> memoryview:
+        """The bytes of the rows first <= index < last; in any thread."""
+        some = [p if isinstance(p, bytes) else p[first:last] for p in self.pieces]
+        _, offsets, octets = _joined(some, last - first).buffers()
+        ends = np.frombuffer(offsets, np.int32, last - first + 1)
+        return memoryview(octets or b"").cast("B")[ends[0] : ends[-1]]
+
+
+def joined_already(array: pa.Array) -> Unjoined:
+    """Whole rows, which are a binary array without nulls."""
+    return Unjoined((array,), _bounds_of(array).astype(np.int64) - _bounds_of(array)[0])
+
+
+def unjoined(pieces: Sequence[Piece], count: int) -> Unjoined:
+    """The pieces of rows, as few as can be."""
+    merged = _merged(pieces, count)
+    lengths = np.full(count, sum(len(p) for p in merged if isinstance(p, bytes)), np.int64)
+    for piece in merged:
+        if isinstance(piece, pa.Array):
+            lengths += np.diff(_bounds_of(piece))
+    bounds = np.zeros(count + 1, np.int64)
+    np.cumsum(lengths, out=bounds[1:])
+    return Unjoined(tuple(merged), bounds)
+
+
 def rows_of(pieces: Sequence[Piece], count: int) -> pa.Array:
     """The pieces joined row by row, as an Arrow binary array without nulls and without offset."""
+    return _joined(_merged(pieces, count), count)
+
+
+def _joined(merged: Sequence[bytes | pa.Array], count: int) -> pa.Array:
     if not count:
         return array_of(np.empty((0, 0), np.uint8))
-    merged = _merged(pieces, count)
     if all(isinstance(piece, bytes) for piece in merged):
         literal = np.frombuffer(b"".join(merged), np.uint8)
         return array_of(np.broadcast_to(literal, (count, len(literal))))
@@ -32,6 +76,10 @@ def rows_of(pieces: Sequence[Piece], count: int) -> pa.Array:
         pa.scalar(piece, pa.binary()) if isinstance(piece, bytes) else piece for piece in merged
     ]
     return pc.binary_join_element_wise(*operands, pa.scalar(b"", pa.binary()))
+
+
+def _bounds_of(array: pa.Array) -> npt.NDArray[np.int32]:
+    return np.frombuffer(array.buffers()[1], np.int32, len(array) + 1, 4 * array.offset)
 
 
 def array_of(block: Block) -> pa.Array:
@@ -54,7 +102,7 @@ def either(where: pa.Array, yes: Piece, no: Piece, count: int) -> pa.Array:
 def _merged(pieces: Sequence[Piece], count: int) -> list[bytes | pa.Array]:
     merged: list[bytes | pa.Array] = []
     run: list[bytes | Block] = []
-    for piece in pieces:
+    for piece in pieces if count else ():
         narrow = _block_of(piece) if isinstance(piece, pa.Array) else piece
         if isinstance(narrow, pa.Array):
             merged.extend(_laid_out(run, count))
@@ -92,9 +140,7 @@ def cells_of(block: Block) -> npt.NDArray[np.void]:
 
 def _block_of(piece: pa.Array) -> pa.Array | Block:
     """The array as a block if all its values have the same, small width."""
-    count = len(piece)
-    _, offsets, octets = piece.buffers()
-    bounds = np.frombuffer(offsets, np.int32, count + 1, 4 * piece.offset)
+    count, bounds, octets = len(piece), _bounds_of(piece), piece.buffers()[2]
     width = int(bounds[1] - bounds[0])
     if (
         width > _WIDEST

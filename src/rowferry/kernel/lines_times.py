@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rowferry.kernel.lines_numbers import digits_of, without_nulls
+from rowferry.kernel.lines_numbers import digits_of, divided, without_nulls
 from rowferry.kernel.lines_pieces import Block, Piece, cells_of, either, rows_of
 
 _SECONDS_AN_HOUR, _SECONDS_A_DAY = 3_600, 86_400
@@ -30,8 +30,8 @@ def timestamps_of(values: pa.Array) -> list[Piece]:
     """Timestamps: "2026-11-24T15:04:05.000000", with Z where the type has a zone."""
     ticks = _integers(values, pa.int64())
     per_second = _PER_SECOND[values.type.unit]
-    seconds, fraction = np.divmod(ticks, per_second)
-    days, second = np.divmod(seconds, _SECONDS_A_DAY)
+    seconds, fraction = divided(ticks, per_second)
+    days, second = divided(seconds, _SECONDS_A_DAY)
     clock = _clock(second, fraction, values.type.unit)
     zone = b"Z" if values.type.tz else b""
     return _quoted(ticks, np.iinfo(np.int64), days, [b"T", *clock, zone])
@@ -47,7 +47,7 @@ def times_of(values: pa.Array) -> list[Piece]:
     seconds, fraction = (part.astype(np.int64) for part in parts)
     if not ((ticks < 0) | (seconds > _SECONDS_A_DAY)).any():
         return [b'"', *_clock(seconds, fraction, values.type.unit), b'"']
-    hours, second = np.divmod(seconds, _SECONDS_AN_HOUR)
+    hours, second = divided(seconds, _SECONDS_AN_HOUR)
     clock, *rest = _clock(second, fraction, values.type.unit)
     sign = either(pa.array(ticks < 0), b"-", b"", len(ticks))
     return [b'"', sign, _padded(hours, 2), clock[:, 2:], *rest, b'"']

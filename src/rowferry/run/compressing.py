@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 
 from rowferry.flow.stage.files import BLOCK_BYTES, OpenFile
@@ -62,15 +61,15 @@ class BackgroundFile:
         """The compressed bytes, and the lines that wait to be compressed."""
         return self.size + sum(size for piece, size in self._pieces if not piece.done())
 
-    def add(self, lines: memoryview) -> None:
-        """Append lines."""
+    def add(self, lines: Callable[[], memoryview], size: int) -> None:
+        """Append lines of so many bytes, which are made here or in the thread."""
         while self._pieces and self._pieces[0][0].done():
             self._pieces.popleft()[0].result()
-        self._added += lines.nbytes
-        if self._compressor is None or (not self._pieces and lines.nbytes < _SMALL_BYTES):
-            self._file.add(lines)
+        self._added += size
+        if self._compressor is None or (not self._pieces and size < _SMALL_BYTES):
+            self._file.add(lines())
         else:
-            self._hand_over(self._compressor, partial(self._file.add, lines), lines.nbytes)
+            self._hand_over(self._compressor, lambda: self._file.add(lines()), size)
 
     def finish(self) -> None:
         """Nothing more comes."""

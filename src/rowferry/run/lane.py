@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -219,7 +220,8 @@ class Lane:
         index = 0
         for cut in cuts:
             if cut.upto > index:
-                self._open(now).add(lines.between(index, cut.upto))
+                part = partial(lines.between, index, cut.upto)
+                self._open(now).add(part, lines.size(index, cut.upto))
             index = cut.upto
             if cut.boundary is None or cut.reason is None:
                 continue

@@ -30,7 +30,7 @@ from rowferry.run.uploads import Task, raise_failure
 from rowferry.run.watchdog import Watchdog
 from rowferry.stop import Stop
 
-_DRAIN_POLL_SECONDS = 0.02
+_DRAIN_WAIT_SECONDS = 0.02  # for an upload, between polls
 
 log = structlog.get_logger()
 
@@ -82,8 +82,8 @@ class Receiver:
             else:
                 self._arriving[fetched.owned].fetched.append(fetched)
         self._close_due(time.monotonic())
-        is_behind = sum(len(fetched.raw.values) for fetched in polled.fetched) >= most
-        self._move_files(wait=not is_behind)
+        came = sum(len(fetched.raw.values) for fetched in polled.fetched)
+        self._move_files(wait=not self._pressure.is_behind(came, most))
         self._regulate()
         self._watch.look(now)
 
@@ -236,7 +236,11 @@ class Receiver:
         while any(lane.closed or lane.flying for lane in self._lanes.values()):
             self._move_files(wait=True)
             self._close_due(time.monotonic())
-            self._membership.poll(1, _DRAIN_POLL_SECONDS)
+            under_way = (f.task for lane in lanes for f in lane.flying if not f.landed)
+            task = next(under_way, None)
+            if task is not None:
+                task.wait(_DRAIN_WAIT_SECONDS)
+            self._membership.poll(1, 0)
         for lane in lanes:
             if lane.unreadable is not None:
                 raise lane.unreadable

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError
 from rowferry.config import Settings
 from rowferry.kafka import consumer_config
 
-_ONCE_WAIT_MS = 50
+_ONCE_WAIT_MS = 10
 END_OF_PARTITION = KafkaError._PARTITION_EOF
 OUT_OF_RANGE = KafkaError._AUTO_OFFSET_RESET
 HELD_UP = KafkaError._MAX_POLL_EXCEEDED
@@ -48,7 +48,7 @@ def consumer_properties(settings: Settings, protocol: str, *, once: bool = False
         "reconnect.backoff.ms": 1000,  # a hidden retry of a lost commit is not a clean commit
         "reconnect.backoff.max.ms": 10_000,
         "fetch.queue.backoff.ms": 5,
-        "queued.min.messages": 20_000,  # more take memory, and caches, without being faster
+        "queued.min.messages": 50_000,  # fewer run empty beside the loop, more only take memory
         "queued.max.messages.kbytes": 32_768,
         "max.poll.interval.ms": 300_000,
     }

@@ -43,14 +43,17 @@ class Compiled:
             self.record, self.names = told, names
             self.codec = AvroCodec(told)
 
-    def decode(self, messages: Sequence[bytes]) -> tuple[pa.RecordBatch | None, dict[int, str]]:
+    def decode(
+        self, messages: Sequence[bytes | None], schema_id: int | None = None
+    ) -> tuple[pa.RecordBatch | None, dict[int, str]]:
         """The rows of the readable messages, and why the others are not: index → reason.
 
-        No batch where the schema is refused. Raises TooLargeTogether.
+        No batch where the schema is refused. Raises TooLargeTogether; OtherFrame where there is a
+        schema_id, and not all messages are there and framed with it.
         """
         if self.codec is None:
             return None, dict.fromkeys(range(len(messages)), self.refused)
-        decoded = self.codec.decode(messages)
+        decoded = self.codec.decode(messages, schema_id)
         name = self.record["name"] if self.record else "value"
         for column, kind, values in self.codec.fallbacks.taken():
             log.debug("kernel.fallback", schema=name, column=column, kind=kind, values=values)

@@ -16,7 +16,7 @@ from rowferry.errors import Code, DataAtRisk
 from rowferry.flow.receive.batches import NO_SCHEMA, Numbers
 from rowferry.flow.receive.compiled import Compiled
 from rowferry.flow.receive.envelopes import NO_ROW, images, unwrap
-from rowferry.kernel.avro import TOGETHER_BYTES, TooLargeTogether, frame_ids
+from rowferry.kernel.avro import TOGETHER_BYTES, OtherFrame, TooLargeTogether, frame_ids
 from rowferry.model import DecodedRecords, Op, RawRecords, SchemaId
 from rowferry.types import KEY_PROPERTY
 
@@ -69,6 +69,26 @@ class Decoder:
         Raises TooLargeTogether where they have to be decoded in smaller numbers, and DataAtRisk
         (SR_ID_CONFLICT) where an id of a topic of ours is another's schema now.
         """
+        try:
+            return self._decode_alike(raw)
+        except OtherFrame:
+            return self._decode_apart(raw)
+
+    def _decode_alike(self, raw: RawRecords) -> Readable:
+        """Rows of one schema, as nearly always. Raises OtherFrame where they are not."""
+        first = frame_ids(raw.values[:1]).tolist()
+        schema = self._value_schema(raw, first[0]) if first and first[0] >= 0 else None
+        if schema is None or schema.codec is None or (self._unwraps and schema.is_envelope):
+            raise OtherFrame
+        batch, wrong = schema.decode(raw.values, first[0])
+        bad: dict[int, str] = {}
+        kept = _without(np.arange(len(raw.values)), wrong, bad)
+        if batch is None or not len(kept):
+            return Readable((), bad)
+        return Readable((_group(raw, kept, batch, Op.UPSERT, first[0]),), bad)
+
+    def _decode_apart(self, raw: RawRecords) -> Readable:
+        """Rows, tombstones and markers of any schemas, and what is none of these."""
         bad: dict[int, str] = {}
         groups: list[DecodedRecords] = []
         ids = frame_ids(raw.values)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from rowferry.errors import Code, ConfigError
 from rowferry.kernel.lines import encode_lines
 from rowferry.kernel.lines_json import JsonForm
+from rowferry.kernel.lines_pieces import Unjoined, joined_already, unjoined
 from rowferry.kernel.lines_values import Decimals
 from rowferry.model import DecodedRecords
 
@@ -23,19 +24,22 @@ _VERSION = "2"  # of what a line looks like; a change makes staged and new bytes
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines of consecutive records of a partition, one buffer, to be cut at any line.
+    """Lines of consecutive records of a partition, to be cut at any line.
 
-    bounds: where each line begins, and the end; offsets and schemas: one a line, offsets ascending.
+    offsets and schemas: one a line, offsets ascending.
     """
 
-    data: memoryview
-    bounds: Numbers
+    text: Unjoined
     offsets: Numbers
     schemas: Numbers
 
     def between(self, first: int, last: int) -> memoryview:
-        """The bytes of the lines first <= index < last."""
-        return self.data[self.bounds[first] : self.bounds[last]]
+        """The bytes of the lines first <= index < last; made when they are asked for."""
+        return self.text.between(first, last)
+
+    def size(self, first: int, last: int) -> int:
+        """How many bytes they are."""
+        return int(self.text.bounds[last] - self.text.bounds[first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class LineFormat:
         encoded = [self._encode_group(group) for group in groups]
         if not encoded:
             nothing = np.empty(0, np.int64)
-            return Lines(memoryview(b""), np.zeros(1, np.int64), nothing, nothing)
+            return Lines(unjoined([], 0), nothing, nothing)
         return encoded[0] if len(encoded) == 1 else _interleave(encoded)
 
     def size_of(self, groups: Sequence[DecodedRecords]) -> int:
@@ -99,13 +103,10 @@ class LineFormat:
 
     def _encode_group(self, group: DecodedRecords) -> Lines:
         batch = self.with_metadata(group)
-        data, bounds = encode_lines(batch, decimals=self.decimals, json=self.json)
-        count = batch.num_rows
         return Lines(
-            memoryview(data).cast("B"),
-            bounds.astype(np.int64),
+            encode_lines(batch, decimals=self.decimals, json=self.json),
             group.offsets.to_numpy(zero_copy_only=False),
-            np.full(count, group.schema_id, np.int64),
+            np.full(batch.num_rows, group.schema_id, np.int64),
         )
 
 
@@ -138,7 +139,9 @@ def _repeated(value: object, arrow_type: pa.DataType, group: DecodedRecords) -> 
 
 
 def _time(group: DecodedRecords) -> pa.Array:
-    known = pc.if_else(pc.greater_equal(group.timestamps, 0), group.timestamps, None)
+    known = group.timestamps
+    if pc.any(pc.less(known, 0)).as_py():
+        known = pc.if_else(pc.greater_equal(known, 0), known, None)
     return pc.multiply(known, 1000).cast(pa.timestamp("us", "UTC"))
 
 
@@ -166,14 +169,25 @@ def _interleave(parts: Sequence[Lines]) -> Lines:
     index_in = np.concatenate([np.arange(len(part.offsets)) for part in parts])[order]
     starts = np.flatnonzero(np.diff(part_of, prepend=-1))
     stops = np.append(starts[1:], len(order))
+    whole = [part.text.whole for part in parts]
+    bounds = [part.text.bounds for part in parts]
     runs = [
-        parts[part_of[a]].between(int(index_in[a]), int(index_in[b - 1]) + 1)
+        whole[of][bounds[of][index_in[a]] : bounds[of][index_in[b - 1] + 1]]
         for a, b in zip(starts, stops, strict=True)
+        for of in (part_of[a],)
     ]
-    lengths = np.concatenate([np.diff(part.bounds) for part in parts])[order]
-    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    lengths = np.concatenate([np.diff(part) for part in bounds])[order]
     schemas = np.concatenate([part.schemas for part in parts])[order]
-    return Lines(memoryview(b"".join(runs)), bounds, offsets[order], schemas)
+    text = pa.Array.from_buffers(
+        pa.binary(),
+        len(order),
+        [
+            None,
+            pa.py_buffer(np.cumsum([0, *lengths], dtype=np.int32)),
+            pa.py_buffer(b"".join(runs)),
+        ],
+    )
+    return Lines(joined_already(text), offsets[order], schemas)
 
 
 _METADATA: dict[str, Callable[[DecodedRecords], pa.Array]] = {

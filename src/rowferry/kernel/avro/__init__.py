@@ -5,7 +5,7 @@ check_gate: refuse hostile schemas before anything is compiled from them.
 """
 
 from rowferry.kernel.avro.codec import AvroCodec, Decoded
-from rowferry.kernel.avro.frames import frame_ids
+from rowferry.kernel.avro.frames import OtherFrame, frame_ids
 from rowferry.kernel.avro.reasons import Reason, SchemaRefused, UnwritableError
 from rowferry.kernel.avro.schema import check_gate
 from rowferry.kernel.avro.weights import TOGETHER_BYTES, TooLargeTogether
@@ -14,6 +14,7 @@ __all__ = [
     "TOGETHER_BYTES",
     "AvroCodec",
     "Decoded",
+    "OtherFrame",
     "Reason",
     "SchemaRefused",
     "TooLargeTogether",

@@ -11,7 +11,7 @@ from rowferry.kernel.avro.cursor import REASONS, ZEROS, Block, Cursor
 from rowferry.kernel.avro.decode import decode
 from rowferry.kernel.avro.encode import encode_field
 from rowferry.kernel.avro.fallbacks import Fallbacks
-from rowferry.kernel.avro.frames import HEADER_BYTES
+from rowferry.kernel.avro.frames import HEADER_BYTES, require_header
 from rowferry.kernel.avro.pieces import Pieces
 from rowferry.kernel.avro.reasons import Reason
 from rowferry.kernel.avro.shapes import Optional, Record, Shape
@@ -70,14 +70,21 @@ def encode_block(
 
 
 def decode_block(
-    record: Record, messages: Sequence[bytes], first: int, slow: Fallbacks
+    record: Record,
+    messages: Sequence[bytes | None],
+    first: int,
+    slow: Fallbacks,
+    header: bytes | None = None,
 ) -> Iterator[tuple[pa.RecordBatch, dict[int, str]]]:
     """The rows of a block of messages, and why some are missing, counted from `first`.
 
-    Messages that are too many bytes for one block, or become too many, come as several.
+    Messages that are too many bytes for one block, or become too many, come as several. Raises
+    OtherFrame where a header is asked for, and one of them has another, or none.
     """
     joined = pa.array([*messages, ZEROS], pa.binary())
     is_beyond = isinstance(joined, pa.ChunkedArray)  # beyond the 2 GB of Arrow's offsets
+    if header is not None and not is_beyond:
+        require_header(joined, header)
     parts = -(-joined.nbytes // MOST_BYTES_A_BLOCK)
     if parts == 1 or (len(messages) == 1 and not is_beyond):
         tally = tally_of(len(messages), joined.nbytes)
@@ -93,7 +100,7 @@ def decode_block(
     rows = -(-len(messages) // parts)
     for start in range(0, len(messages), rows):
         some = messages[start : start + rows]
-        yield from decode_block(record, some, first + start, slow)
+        yield from decode_block(record, some, first + start, slow, header)
 
 
 def _decode_joined(

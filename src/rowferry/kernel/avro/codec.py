@@ -16,7 +16,7 @@ from rowferry.kernel.avro.blocks import (
 )
 from rowferry.kernel.avro.cells import column_of, rows_of
 from rowferry.kernel.avro.fallbacks import Fallbacks
-from rowferry.kernel.avro.frames import HEADER_BYTES, header_of
+from rowferry.kernel.avro.frames import HEADER_BYTES, OtherFrame, header_of
 from rowferry.kernel.avro.one_row import one_row
 from rowferry.kernel.avro.reasons import MalformedError, UnwritableError
 from rowferry.kernel.avro.schema import record_of, shape_of
@@ -77,26 +77,33 @@ class AvroCodec:
             messages += encode_block(self._record, block, header, self.fallbacks)
         return messages
 
-    def decode(self, messages: Sequence[bytes]) -> Decoded:
-        """The rows of framed messages of this schema; the header is skipped, not looked at.
+    def decode(self, messages: Sequence[bytes | None], schema_id: int | None = None) -> Decoded:
+        """The rows of framed messages of this schema.
 
+        schema_id: raises OtherFrame where a message is missing or framed with another id, or not
+        at all; without it the headers are skipped, not looked at, and all messages are there.
         No message, whatever its bytes, keeps another from being read. One that would become more
         than 64 MB and 128 times its bytes is bad. Raises TooLargeTogether where several come to
         over 128 MB.
         """
+        header = None if schema_id is None else header_of(schema_id)
         if len(messages) < FEWEST_ROWS_A_BLOCK:
+            present = [message for message in messages if message is not None]
+            if header is not None and not all(one and one.startswith(header) for one in messages):
+                raise OtherFrame
             self._tally.total = 0
             with suppress(OverBudget):  # in columns long lists take less, or are refused
-                return self._decode_singly(messages)
-        return self._decode_in_columns(messages)
+                return self._decode_singly(present)
+        return self._decode_in_columns(messages, header)
 
-    def _decode_in_columns(self, messages: Sequence[bytes]) -> Decoded:
+    def _decode_in_columns(self, messages: Sequence[bytes | None], header: bytes | None) -> Decoded:
         batches: list[pa.RecordBatch] = []
         bad: dict[int, str] = {}
         size = 0
         for first in range(0, len(messages), self._messages_a_block):
             block = messages[first : first + self._messages_a_block]
-            for batch, failures in decode_block(self._record, block, first, self.fallbacks):
+            decoded = decode_block(self._record, block, first, self.fallbacks, header)
+            for batch, failures in decoded:
                 size += batch.nbytes
                 if size > TOGETHER_BYTES and len(messages) > 1:
                     raise TooLargeTogether

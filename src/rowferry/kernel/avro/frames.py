@@ -15,6 +15,11 @@ FRAME: Final = Struct(">BI")
 PADDING: Final = bytes(8)  # so that 8 bytes can be read where a message begins
 MESSAGES_AT_ONCE: Final = 16384
 NO_ID: Final = -1
+_HEADER_BITS: Final = np.array((1 << 8 * HEADER_BYTES) - 1, np.uint64)
+
+
+class OtherFrame(Exception):
+    """A message that is not there, or not framed with the schema's id."""
 
 
 def header_of(schema_id: int) -> bytes:
@@ -34,12 +39,27 @@ def frame_ids(messages: Sequence[bytes | None]) -> NDArray[np.int64]:
 def _ids_of(messages: Sequence[bytes | None]) -> NDArray[np.int64]:
     joined = pa.array([*messages, PADDING], pa.binary())
     if isinstance(joined, pa.ChunkedArray):  # over 2 GB
-        heads = [message and message[:HEADER_BYTES] for message in messages]
-        joined = pa.array([*heads, PADDING], pa.binary())
+        short = [message and message[:HEADER_BYTES] for message in messages]
+        joined = pa.array([*short, PADDING], pa.binary())
+    heads, lengths = _heads_of(joined)
+    reversed_heads = heads.byteswap()
+    is_framed = (lengths >= HEADER_BYTES) & (reversed_heads >> 56 == 0)
+    ids = (reversed_heads >> 24) & 0xFFFFFFFF
+    return np.where(is_framed, ids.astype(np.int64), NO_ID)
+
+
+def require_header(joined: pa.BinaryArray, header: bytes) -> None:
+    """See that every message but the last, which is padding, begins so. Raises OtherFrame."""
+    heads, lengths = _heads_of(joined)
+    if ((heads ^ int.from_bytes(header, "little")) & _HEADER_BITS).any() or (
+        lengths < HEADER_BYTES
+    ).any():
+        raise OtherFrame
+
+
+def _heads_of(joined: pa.BinaryArray) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    """The first eight bytes of each message but the last, and its length."""
     _, bounds, data = joined.buffers()
     ends = np.frombuffer(bounds, np.int32)[: len(joined)]
-    starts, lengths = ends[:-1], ends[1:] - ends[:-1]
-    heads_as_words = words_at_each_byte(np.frombuffer(data, np.uint8))[starts].byteswap()
-    is_framed = (lengths >= HEADER_BYTES) & (heads_as_words >> 56 == 0)
-    ids = (heads_as_words >> 24) & 0xFFFFFFFF
-    return np.where(is_framed, ids.astype(np.int64), NO_ID)
+    words = words_at_each_byte(np.frombuffer(data, np.uint8))
+    return words[ends[:-1]], ends[1:] - ends[:-1]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -241,6 +242,24 @@ def test_a_second_up_says_the_same_and_starts_nothing(
     again = stack_command("up", "--dir", str(folder))
     assert again.stdout == first.stdout
     assert "runs already" in again.stderr
+    assert recorded(folder) == before
+
+
+def test_a_part_that_is_slow_to_answer_is_waited_for_and_not_started_again(
+    brought_up: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, first = brought_up
+    before = recorded(folder)
+    # GIVEN a registry that answers nothing for longer than one look at it takes
+    os.kill(before["registry"], signal.SIGSTOP)
+    awakening = threading.Timer(4, os.kill, (before["registry"], signal.SIGCONT))
+    awakening.start()
+    # WHEN
+    again = stack_command("up", "--dir", str(folder))
+    awakening.join()
+    # THEN
+    assert "runs already" in again.stderr
+    assert again.stdout == first.stdout
     assert recorded(folder) == before
 
 

@@ -139,8 +139,20 @@ class LocalStack:
         with contextlib.suppress(OSError):  # something else is in it
             self.folder.path.rmdir()
 
-    def states(self) -> dict[str, str]:
-        """Of each part: `ready`, `running` (it does not answer yet) or `stopped`."""
+    def states(self, patience: float = 0.0) -> dict[str, str]:
+        """Of each part: `ready`, `running` (it does not answer yet) or `stopped`.
+
+        patience: how many seconds parts that all run are given to answer.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            found = self._states()
+            is_up = "stopped" not in found.values()
+            if not is_up or "running" not in found.values() or time.monotonic() >= deadline:
+                return found
+            time.sleep(LOOK_SECONDS)
+
+    def _states(self) -> dict[str, str]:
         alive = self.folder.processes()
         found = {}
         for name, part in self.parts.items():

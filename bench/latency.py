@@ -47,6 +47,7 @@ def rowferry(here: Stand, rows: int) -> dict[str, Figures]:
     await_records(counter, send, rows)
     counter.close()
     time.sleep(WARM_SECONDS)
+    Traffic(here, topic, "r", (send.pid, receive.pid)).run()  # warms the broker
     traffic = Traffic(here, topic, "R", (send.pid, receive.pid))
     traffic.run()
     visible = _file_times(stage, traffic.commits)

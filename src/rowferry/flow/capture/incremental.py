@@ -24,7 +24,7 @@ from rowferry.flow.capture.window import Ring, Seen, Snapshot
 from rowferry.model import Slice, Table
 
 BUSY_SHARE = 5  # a tick takes a fifth of the time at most, unless work is waiting
-CPU_SHARE = 0.025  # polls may come sooner as long as this much of a core is enough for all we do
+CPU_SHARE = 0.05  # polls may come sooner as long as this much of a core is enough for all we do
 SOONEST = 0.5  # of POLL_SECONDS, after a poll that found rows
 GONE_SECONDS = 5.0  # how long a table may be away, as while it is swapped by renames
 LOAD_SECONDS = 1.0  # how long a tick may go on loading before tables are polled again

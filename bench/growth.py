@@ -48,10 +48,14 @@ def files(here: Stand, topic: str, size: int, number: int) -> Figures:
 
 
 def polls(here: Stand, rows: int) -> Figures:
-    """CPU of the sender while a few rows change in a table of so many."""
+    """CPU of the sender while a few rows change in a table of so many, at 10 polls a second."""
     topic = here.new_topic()
     counter = TopicCounter(here, topic)
-    settings = {"ROWFERRY_TABLES": "public.products", "ROWFERRY_TOPIC": topic}
+    settings = {
+        "ROWFERRY_TABLES": "public.products",
+        "ROWFERRY_TOPIC": topic,
+        "ROWFERRY_POLL_SECONDS": "0.2",  # after rows half of it: where rows flow, always
+    }
     process = here.start(*ROWFERRY, "send", ROWFERRY_PIPELINE=topic, **settings)
     await_records(counter, process, rows)
     time.sleep(8)  # the windows behind the load narrow

@@ -69,10 +69,13 @@ def measure(
     deadline = time.monotonic() + seconds
     pause = max(LOOK_SECONDS, rows / FAST / LEAST_LOOKS)
     first: tuple[int, float, Account] | None = None
+    peak = 0.0  # an ended process has none
     while True:
         count, now, used = done(), time.monotonic(), together(map(account, pids))
+        peak = max(peak, used.rss_mb)
         first = first or ((count, now, used) if count else None)
         if first is not None and count >= rows:
+            used = Account(used.cpu_seconds, peak)
             return _figures(now - first[1], count - first[0], first[2], used)
         if process.poll() not in (None, 0) or now > deadline:
             raise RuntimeError(f"{process.args!r}: {count} of {rows} rows, exit {process.poll()}")

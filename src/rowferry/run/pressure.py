@@ -12,7 +12,7 @@ _FILES_A_CHUNK = 64  # so that a small MAX_RECORDS does not make thousands of fi
 _MOST_PENDING, _FEW_PENDING = 32, 8  # files of a partition between closed and committed
 _WEIGHED = 2_000  # records of a chunk, spread over it
 _IDLE_SECONDS = 0.19  # a signal waits for the end of a poll
-_BACKLOG_SECONDS = 0.005  # measured: waiting for full polls costs a backlog 7 % of its rows/s
+_BACKLOG_SECONDS = 0.005  # what is there keeps the loop busy while the client fetches more
 _BACKLOG_SHARE = 0.25  # of the records that were asked for
 _ROOM = 0.75  # of the spool, before what was paused goes on
 

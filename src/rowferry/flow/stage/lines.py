@@ -178,15 +178,10 @@ def _interleave(parts: Sequence[Lines]) -> Lines:
     ]
     lengths = np.concatenate([np.diff(part) for part in bounds])[order]
     schemas = np.concatenate([part.schemas for part in parts])[order]
-    text = pa.Array.from_buffers(
-        pa.binary(),
-        len(order),
-        [
-            None,
-            pa.py_buffer(np.cumsum([0, *lengths], dtype=np.int32)),
-            pa.py_buffer(b"".join(runs)),
-        ],
-    )
+    begins = np.zeros(len(order) + 1, np.int32)
+    np.cumsum(lengths, out=begins[1:])
+    buffers = [None, pa.py_buffer(begins), pa.py_buffer(b"".join(runs))]
+    text = pa.Array.from_buffers(pa.binary(), len(order), buffers)
     return Lines(joined_already(text), offsets[order], schemas)
 
 

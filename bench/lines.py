@@ -138,10 +138,7 @@ def run(rows: int = 200_000, runs: int = 7) -> dict[str, dict[str, Figures]]:
     return {
         "lines_encode": compare(
             {
-                "rowferry": (
-                    lambda: [encode_lines(part).whole for part in parts],
-                    rows,
-                ),
+                "rowferry": (lambda: [encode_lines(part).whole for part in parts], rows),
                 "duckdb": (duckdb_lines(lines), rows),
                 "json": (lambda: [json.dumps(d, default=str) for d in dicts], len(dicts)),
             },

@@ -43,7 +43,7 @@ def times_of(values: pa.Array) -> list[Piece]:
     What others' topics may hold beyond a day has more hours, or a sign: "-00:00:01.000000".
     """
     ticks = _integers(values, pa.int64() if values.type.bit_width == 64 else pa.int32())  # noqa: PLR2004
-    parts = np.divmod(np.abs(ticks).view(np.uint64), np.uint64(_PER_SECOND[values.type.unit]))
+    parts = divided(np.abs(ticks).view(np.uint64), _PER_SECOND[values.type.unit])
     seconds, fraction = (part.astype(np.int64) for part in parts)
     if not ((ticks < 0) | (seconds > _SECONDS_A_DAY)).any():
         return [b'"', *_clock(seconds, fraction, values.type.unit), b'"']

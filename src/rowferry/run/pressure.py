@@ -24,7 +24,8 @@ class Pressure:
         self._spool_bytes = settings.spool_bytes
         self._most_records = min(_CHUNK_RECORDS, _FILES_A_CHUNK * settings.max_records)
         self._record_bytes = 1.0
-        self._is_full = self._is_behind = False
+        self._is_full = False
+        self.is_behind = False  # the last poll told of a backlog: the next one waits for no more
         # consume() waits for as many records as were asked for, so its timeout is latency
         is_streaming = settings.delivery is Delivery.STREAMING
         self.poll_seconds = 0.03 if once else 0.05 if is_streaming else 0.15
@@ -35,13 +36,12 @@ class Pressure:
             return 1, _IDLE_SECONDS
         due = [at for lane in lanes if (at := lane.due_at()) is not None]
         most = min([self.most, *(lane.most for lane in lanes)])
-        longest = _BACKLOG_SECONDS if self._is_behind else self.poll_seconds
+        longest = _BACKLOG_SECONDS if self.is_behind else self.poll_seconds
         return most, max(0.001, min([longest, *(at - now for at in due)]))
 
-    def is_behind(self, came: int, asked: int) -> bool:
-        """Whether what came tells of a backlog, of which the next poll waits for no more."""
-        self._is_behind = came > 1 and came >= asked * _BACKLOG_SHARE
-        return self._is_behind
+    def polled(self, came: int, asked: int) -> None:
+        """Learn from how many records came whether there is a backlog."""
+        self.is_behind = came > 1 and came >= asked * _BACKLOG_SHARE
 
     @property
     def most(self) -> int:

@@ -82,8 +82,8 @@ class Receiver:
             else:
                 self._arriving[fetched.owned].fetched.append(fetched)
         self._close_due(time.monotonic())
-        came = sum(len(fetched.raw.values) for fetched in polled.fetched)
-        self._move_files(wait=not self._pressure.is_behind(came, most))
+        self._pressure.polled(sum(len(fetched.raw.values) for fetched in polled.fetched), most)
+        self._move_files(wait=not self._pressure.is_behind)
         self._regulate()
         self._watch.look(now)
 

@@ -147,8 +147,8 @@ class LocalStack:
         deadline = time.monotonic() + patience
         while True:
             found = self._states()
-            is_up = "stopped" not in found.values()
-            if not is_up or "running" not in found.values() or time.monotonic() >= deadline:
+            is_waiting = "running" in found.values() and "stopped" not in found.values()
+            if not is_waiting or time.monotonic() >= deadline:
                 return found
             time.sleep(LOOK_SECONDS)
 

@@ -172,9 +172,8 @@ def _interleave(parts: Sequence[Lines]) -> Lines:
     whole = [part.text.whole for part in parts]
     bounds = [part.text.bounds for part in parts]
     runs = [
-        whole[of][bounds[of][index_in[a]] : bounds[of][index_in[b - 1] + 1]]
-        for a, b in zip(starts, stops, strict=True)
-        for of in (part_of[a],)
+        whole[part][bounds[part][index_in[a]] : bounds[part][index_in[b - 1] + 1]]
+        for part, a, b in zip(part_of[starts], starts, stops, strict=True)
     ]
     lengths = np.concatenate([np.diff(part) for part in bounds])[order]
     schemas = np.concatenate([part.schemas for part in parts])[order]

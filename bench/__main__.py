@@ -10,12 +10,15 @@ from bench import page
 from bench.table import table
 
 PARTS = ("codec", "send", "receive", "latency", "growth", "end_to_end")
+BY_NAME_ONLY = ("lines",)  # behind a decision, and no part of the comparison with others
 
 
 def main() -> None:
     """Run the parts one after another; the table, and with --json one object as last line."""
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="which; none: all")
+    parser.add_argument(
+        "parts", nargs="*", choices=[[], *PARTS, *BY_NAME_ONLY], help="which; none: all but lines"
+    )
     parser.add_argument("--rows", type=int, default=500_000, help="rows of the table")
     parser.add_argument("--runs", type=int, default=5, help="counted runs; medians are shown")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")

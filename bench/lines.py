@@ -123,7 +123,7 @@ def compare(subjects: Mapping[str, tuple[Callable[[], object], int]], runs: int)
     return {name: figures(taken[name], rows) for name, (_, rows) in subjects.items()}
 
 
-def run(rows: int = 200_000, runs: int = 7) -> dict[str, dict[str, Figures]]:
+def run(rows: int, runs: int) -> dict[str, dict[str, Figures]]:
     """Rates by measurement and subject."""
     chance = random.Random(4)
     schema = pa.schema([(wire.name, wire.arrow_type) for wire in wires()])

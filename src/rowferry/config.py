@@ -6,14 +6,13 @@ sources.py fills it. The environment name of a field is its upper-case form, wit
 """
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from rowferry.config_snowflake import Login
 from rowferry.config_tables import ColumnSettings, Mode, TableSettings
-from rowferry.declared import Names, TableNames, setting
+from rowferry.declared import Delivery, Names, TableNames, Unreadables, setting
 
 __all__ = [
     "ColumnSettings",
@@ -27,20 +26,6 @@ __all__ = [
     "sections",
 ]
 FOREIGN_PREFIXES = ("postgres_", "kafka_", "schema_", "snowflake_")
-
-
-class Delivery(StrEnum):
-    """Small fresh files, or large cheap ones."""
-
-    STREAMING = "streaming"
-    BATCH = "batch"
-
-
-class Unreadables(StrEnum):
-    """What happens to a record or value that cannot be carried."""
-
-    STOP = "stop"
-    DEAD_LETTER = "dead_letter"
 
 
 class Settings(BaseModel):
@@ -64,7 +49,7 @@ class Settings(BaseModel):
     kafka_username: str | None = setting(None, "SASL user; unset: no SASL")
     kafka_password: SecretStr | None = setting(None, "Password of KAFKA_USERNAME")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] | None = (
-        setting(None, "Transport; unset: SASL_SSL with a user name, else PLAINTEXT")
+        setting(None, "Transport; unset: SASL_SSL with a user, PLAINTEXT on loopback without one")
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
         "PLAIN", "SASL mechanism"
@@ -72,7 +57,9 @@ class Settings(BaseModel):
     kafka_ssl_ca: str | None = setting(None, "File of the CA that signed the brokers")
 
     # --- Schema registry
-    schema_server: str = setting("", "URL of the Confluent Schema Registry API")
+    schema_server: str = setting(
+        "", "URL of the Confluent Schema Registry API; http:// on loopback only"
+    )
     schema_username: str | None = setting(None, "User, or API key, of the registry")
     schema_password: SecretStr | None = setting(None, "Password, or API secret, of the registry")
     schema_ssl_ca: str | None = setting(None, "File of the CA that signed the registry")
@@ -111,7 +98,10 @@ class Settings(BaseModel):
     tables: TableNames = setting(
         (), "Tables to capture, schema.table, comma-separated; no schema: public"
     )
-    mode: Mode = setting(Mode.INCREMENTAL, "How the tables are read")
+    mode: Mode = setting(
+        Mode.INCREMENTAL,
+        "How tables are read; full: whole, every FULL_EVERY_SECONDS; log: not in this version",
+    )
     timestamp_column: str = setting("updated_timestamp", "Column set by each insert and update")
     timestamp_zone: str | None = setting(None, "Zone of a `timestamp` column; unset: any")
     filter: str | None = setting(None, "WHERE clause that rows must meet")
@@ -123,7 +113,7 @@ class Settings(BaseModel):
         "auto", "Key of a message; auto: UTF-8 text for a single text column, else Avro"
     )
     on_unreadable: Unreadables = setting(
-        Unreadables.STOP, "What happens to a record or value that cannot be carried"
+        Unreadables.STOP, "What the receiver does with a record that cannot be read"
     )
     numeric_special: Literal["stop", "null", "string"] = setting(
         "stop", "NaN and ±Infinity in a numeric(p,s); string: all such columns are text"
@@ -167,7 +157,7 @@ class Settings(BaseModel):
     group_protocol: Literal["auto", "classic", "consumer"] = setting(
         "auto", "Group protocol; auto: consumer (KIP-848) where the broker has it"
     )
-    session_seconds: float = setting(45, "Session timeout of the group", unit="s", ge=1)
+    session_seconds: float = setting(45, "Session timeout, classic protocol", unit="s", ge=1)
     resume_from_stage: bool = setting(False, "Take the position from the stage's file names")
     accept_recreated: bool = setting(
         False, "Stage a topic that was created again into a folder of its own"

@@ -1,9 +1,24 @@
-"""How a setting is declared, and the kinds of lists that settings are."""
+"""How a setting is declared, and the kinds of lists and choices that settings are."""
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+
+class Delivery(StrEnum):
+    """Small fresh files, or large cheap ones."""
+
+    STREAMING = "streaming"
+    BATCH = "batch"
+
+
+class Unreadables(StrEnum):
+    """What the receiver does with a record that cannot be read."""
+
+    STOP = "stop"
+    DEAD_LETTER = "dead_letter"
 
 
 def _split(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rowferry.cli.init_snowflake import snowflake_sql
-from rowferry.config import Mode, Settings
+from rowferry.config import Mode, Settings, Unreadables
 
 DEFAULT_USER = "rowferry"
 DEFAULT_TABLE = "public.products"
@@ -45,6 +45,9 @@ def kafka_acls(settings: Settings) -> str:
         f"--   group {settings.group}: Read, Describe",
         "--   cluster: Create, where send is to create the topics",
     ]
+    if settings.on_unreadable is Unreadables.DEAD_LETTER:
+        letters = dict.fromkeys(settings.dead_letter.format(topic=topic) for topic in topics)
+        lines += [f"--   topic {letter}: Write, Describe" for letter in letters]
     return "\n".join(lines)
 
 

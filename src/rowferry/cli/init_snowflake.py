@@ -124,16 +124,17 @@ def _schema_sql(settings: Settings) -> Iterator[str]:
 def _load_sql(settings: Settings) -> Iterator[str]:
     if settings.load == "off":
         return
-    warehouse = _name(settings.snowflake_warehouse, "<warehouse>", "SNOWFLAKE_WAREHOUSE")
-    yield f"GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {_role(settings)};"
-    from rowferry.run.load_script import script_of
+    from rowferry.run.load_script import script_of, warehouse_grant
 
     try:
         lines = list(script_of(settings)) if settings.schema_server else []
     except RowferryError as error:
         render.note(f"The tables' SQL needs the registry: {error}")
         lines = []
-    yield from lines or ["-- The tables' SQL, when their schemas are: rowferry load --print-ddl"]
+    yield from lines or [
+        warehouse_grant(settings),
+        "-- The tables' SQL, when their schemas are: rowferry load --print-ddl",
+    ]
 
 
 def _role(settings: Settings) -> str:

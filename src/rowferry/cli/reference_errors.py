@@ -22,7 +22,10 @@ EXIT_CODES: dict[int, str] = {
         "a person decides. Do not restart automatically."
     ),
     Fenced.exit_code: "Another instance owns the pipeline. Do not restart automatically.",
-    RetryBudgetSpent.exit_code: "A part was not reached within CONNECT_SECONDS.",
+    RetryBudgetSpent.exit_code: (
+        "A part was not reached within CONNECT_SECONDS, or a stop took longer than DRAIN_SECONDS "
+        "(nothing is lost); for `stack status`: not all parts run."
+    ),
     Unreadable.exit_code: "A record or value that cannot be carried, and the policy is to stop.",
     LocalResource.exit_code: "Disk, memory or descriptors of this machine.",
     130: "Ended by a second signal, or the reader of the output went away.",
@@ -31,12 +34,7 @@ EXIT_CODES: dict[int, str] = {
 MEANINGS: dict[Code, tuple[str, str]] = {
     Code.UNEXPECTED: ("A bug of Rowferry.", "Report it with the traceback from the named file."),
     Code.CONFIG: ("Settings are missing, wrong or contradictory.", "Repair each listed line."),
-    Code.CFG_DRIFT: (
-        "A setting that the position depends on is not what it was.",
-        "Set it back, or give the pipeline a new name.",
-    ),
     Code.FENCED: ("Another instance took over.", "Stop one, or rename one's pipeline."),
-    Code.RETRY_BUDGET: ("Never reached in CONNECT_SECONDS.", "See the address and the network."),
     Code.LOCAL_RESOURCE: ("Disk, memory or descriptors ran out.", "Free some; see SPOOL_DIR."),
     Code.PG_CONN: ("PostgreSQL is not reached.", "See POSTGRES_HOST and POSTGRES_PORT."),
     Code.PG_AUTH: ("PostgreSQL refuses.", "See the password; run the GRANTs that `init` prints."),
@@ -76,7 +74,7 @@ MEANINGS: dict[Code, tuple[str, str]] = {
     ),
     Code.UNCARRIABLE: (
         "A value has no form in the target type.",
-        "Repair the row, or set ROWFERRY_ON_UNREADABLE=dead_letter.",
+        "Repair the row, leave it out with ROWFERRY_FILTER, or carry its column as text.",
     ),
     Code.TOO_LARGE: ("A message is larger than the topic takes.", "Raise max.message.bytes."),
     Code.OFFSET_RESET: (

@@ -19,9 +19,9 @@ def script_of(settings: Settings) -> Iterator[str]:
     """Statements and comments, line by line. Asks the registry only; raises what it raises."""
     refuse_unfit(settings)
     stage = parse_location(settings.stage or "").place
-    role = settings.snowflake_role or "ROWFERRY_LOADER"
-    role_name = parse_place(role, "SNOWFLAKE_ROLE").sql
+    role = _role(settings)
     yield f"CREATE STAGE IF NOT EXISTS {stage} ENCRYPTION = (TYPE = 'SNOWFLAKE_SSE');"
+    yield warehouse_grant(settings)
     with closing(Registry(settings)) as registry:
         for topic in settings.received_topics:
             schemas = [json.loads(text) for text in registry.versions(subject_of(settings, topic))]
@@ -30,9 +30,20 @@ def script_of(settings: Settings) -> Iterator[str]:
             yield f"\n-- {_comment(topic)}"
             for statement in (ledger.create(), *target.definitions()):
                 yield f"{statement};"
-            for grant in target.grants(role_name, stage, ledger.place):
+            for grant in target.grants(role, stage, ledger.place):
                 yield f"{grant};"
             yield from _explained(target, ledger, topic)
+
+
+def warehouse_grant(settings: Settings) -> str:
+    """What loading needs beside the tables; the name is yours to fill in where none is set."""
+    named = settings.snowflake_warehouse
+    warehouse = parse_place(named, "SNOWFLAKE_WAREHOUSE").sql if named else "<warehouse>"
+    return f"GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {_role(settings)};"
+
+
+def _role(settings: Settings) -> str:
+    return parse_place(settings.snowflake_role or "ROWFERRY_LOADER", "SNOWFLAKE_ROLE").sql
 
 
 def _explained(target: LoadTarget, ledger: Ledger, topic: str) -> Iterator[str]:

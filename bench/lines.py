@@ -39,7 +39,7 @@ def wires() -> list[Wire]:
     columns = []
     for name, oid in OIDS.items():
         mod = PRICE_DIGITS if name == "price" else -1
-        columns.append(Column(name, "", oid, mod, nullable=False, base_oid=oid, base_mod=mod))
+        columns.append(Column(name, "", nullable=False, base_oid=oid, base_mod=mod))
     return [wire_of(column) for column in columns]
 
 

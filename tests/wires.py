@@ -8,7 +8,7 @@ from rowferry.types import Wire, wire_of
 
 def column(name: str, pg_type: str, oid: int, mod: int = -1, **rest: Any) -> Column:
     base = {"base_oid": oid, "base_mod": mod, "nullable": True, **rest}
-    return Column(name=name, pg_type=pg_type, type_oid=oid, type_mod=mod, **base)
+    return Column(name=name, pg_type=pg_type, **base)
 
 
 def numeric_mod(precision: int, scale: int) -> int:

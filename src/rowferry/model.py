@@ -43,14 +43,13 @@ class Treatment:
 class Column:
     """A column as the catalog has it.
 
-    pg_type is format_type()'s text ("numeric(10,2)", "text[]"); base_oid is the type's oid below
-    any domain; element_oid is set for arrays, whose declared depth is `dimensions`.
+    pg_type is format_type()'s text ("numeric(10,2)", "text[]"); base_oid and base_mod are the
+    type's oid and modifier below any domain; element_oid is set for arrays, whose declared depth is
+    `dimensions`.
     """
 
     name: str
     pg_type: str
-    type_oid: int
-    type_mod: int
     nullable: bool
     base_oid: int
     base_mod: int

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -24,9 +25,9 @@ from rowferry.flow.receive.batches import Triggers
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned, Polled
 from rowferry.flow.receive.decode import Decoder, Readable
 from rowferry.flow.receive.register import Register
-from rowferry.flow.stage.files import same_contents
 from rowferry.flow.stage.lines import line_format
 from rowferry.flow.stage.names import FileName, parse_name
+from rowferry.flow.stage.same import same_contents
 from rowferry.model import (
     DecodedRecords,
     Offset,
@@ -102,7 +103,7 @@ class World:
         self.check_upload(upload)
         self.uploads.remove(upload)
         there = self.staged.setdefault(upload.name, upload.data)
-        if not same_contents(there, upload.data):
+        if not same_contents(BytesIO(there), BytesIO(upload.data)):
             raise Broken(f"another content for {upload.name}")
         upload.task.action = lambda: None
         upload.task.run()

@@ -38,9 +38,9 @@ TABLE = Table(
     "public",
     "t",
     (
-        Column("id", "bigint", INT8, -1, False, INT8, -1),
-        Column("n", "bigint", INT8, -1, False, INT8, -1),
-        Column("updated", "timestamp with time zone", TIMESTAMPTZ, -1, True, TIMESTAMPTZ, -1),
+        Column("id", "bigint", False, INT8, -1),
+        Column("n", "bigint", False, INT8, -1),
+        Column("updated", "timestamp with time zone", True, TIMESTAMPTZ, -1),
     ),
     ("id",),
     "updated",

@@ -9,6 +9,7 @@ import pytest
 
 from fix_snowflake import MakeSnowflake
 from fix_stack import SnowflakeServer
+from memory import most_memory
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, DataAtRisk, RowferryError, Transient
 from rowferry.flow.stage.snowflake import SnowflakeStage
@@ -78,6 +79,26 @@ def test_the_same_lines_compressed_otherwise_are_the_same_file(
         stage.put(NAME, spool(lines, 9))
     finally:
         stage.close()
+    assert strict_snowflake.files() == before
+
+
+def test_a_large_file_that_is_there_in_another_compression_is_compared_in_little_memory(
+    strict_snowflake: StrictSnowflake, spool: Spool
+) -> None:
+    # GIVEN a staged file of many lines
+    stage = stage_on(strict_snowflake)
+    lines = b'{"a":1,"b":"some text that repeats"}\n' * 1_000_000
+    try:
+        stage.put(NAME, spool(lines, 1))
+        before = strict_snowflake.files()
+        # WHEN they come again, compressed otherwise
+        again = spool(lines, 6)
+        with most_memory() as most:
+            stage.put(NAME, again)
+    finally:
+        stage.close()
+    # THEN they are found equal, and were never in memory as a whole
+    assert most() < 10_000_000 < len(lines)
     assert strict_snowflake.files() == before
 
 

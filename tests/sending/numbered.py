@@ -14,9 +14,9 @@ LARGE = "public.items"  # the table in which large rows are
 def table_of(qualified: str) -> Table:
     schema, _, name = qualified.partition(".")
     columns = (
-        Column("id", "text", TEXT, -1, nullable=False, base_oid=TEXT, base_mod=-1),
-        Column("n", "bigint", INT8, -1, nullable=False, base_oid=INT8, base_mod=-1),
-        Column("note", "text", TEXT, -1, nullable=True, base_oid=TEXT, base_mod=-1),
+        Column("id", "text", nullable=False, base_oid=TEXT, base_mod=-1),
+        Column("n", "bigint", nullable=False, base_oid=INT8, base_mod=-1),
+        Column("note", "text", nullable=True, base_oid=TEXT, base_mod=-1),
     )
     return Table(1, schema, name, columns, ("id",))
 

@@ -13,12 +13,12 @@ from rowferry.flow.capture.window import BEGINNING, NEVER
 from rowferry.kernel.copy import CopyReader
 from rowferry.model import Column, Table
 
-ID = Column("id", "integer", 23, -1, False, 23, -1)
+ID = Column("id", "integer", False, 23, -1)
 NOON = 1_700_000_000_000_000  # 2023-11-14T22:13:20Z
 
 
 def statements(oid: int, zone: str | None = None) -> Statements:
-    updated = Column("upd", "timestamp", oid, -1, True, oid, -1)
+    updated = Column("upd", "timestamp", True, oid, -1)
     return Statements(Table(1, "s", "t", (ID, updated), ("id",), "upd"), None, zone)
 
 
@@ -62,7 +62,7 @@ def test_a_bound_that_means_always_or_never_is_no_time() -> None:
 def test_what_a_columns_precision_cuts_off_widens_the_margin(
     oid: int, modifier: int, want: int
 ) -> None:
-    column = Column("u", "", oid, modifier, True, oid, modifier)
+    column = Column("u", "", True, oid, modifier)
     assert precision_margin(column) == want
 
 
@@ -110,8 +110,8 @@ def test_what_is_more_than_a_condition_is_not(condition: str) -> None:
 
 def test_where_the_rows_end_is_told_by_their_own_columns_where_these_can() -> None:
     # GIVEN a key of a text, a number and a time
-    name = Column("name", "character(4)", 1042, -1, False, 1042, -1)
-    day = Column("day", "date", 1082, -1, False, 1082, -1)
+    name = Column("name", "character(4)", False, 1042, -1)
+    day = Column("day", "date", False, 1082, -1)
     built = Statements(Table(1, "s", "t", (ID, name, day), ("name", "day", "id")), None, None)
     query = Query(built.table, Identity(1, {}), Which.ALL, xmax=9, limit=2, order=built.table.key)
 

@@ -99,7 +99,7 @@ def test_a_table_that_changed_gets_a_schema_of_its_own(registry: Remembering) ->
     encoding.encode(rows_of(TABLE, 0, 1))
 
     # WHEN a column is added
-    more = Column("more", "bigint", INT8, -1, nullable=True, base_oid=INT8, base_mod=-1)
+    more = Column("more", "bigint", nullable=True, base_oid=INT8, base_mod=-1)
     wider = Table(1, "public", "items", (*TABLE.columns, more), ("id",))
     batch = rows_of(TABLE, 0, 1).batch.append_column("more", pa.array([7], pa.int64()))
     messages = encoding.encode(Rows(wider, batch))
@@ -138,7 +138,7 @@ def test_a_damaged_note_stops_us(registry: Remembering) -> None:
 
 
 def test_names_that_avro_does_not_allow_are_carried_too(registry: Remembering) -> None:
-    odd = Column("unit price", "bigint", INT8, -1, nullable=False, base_oid=INT8, base_mod=-1)
+    odd = Column("unit price", "bigint", nullable=False, base_oid=INT8, base_mod=-1)
     table = Table(1, "public", "items", (TABLE.columns[0], odd), ("id",))
     batch = pa.record_batch({"id": ["a"], "unit price": pa.array([3], pa.int64())})
     value = encoder(registry).encode(Rows(table, batch)).values[0]

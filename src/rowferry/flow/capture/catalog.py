@@ -142,8 +142,7 @@ def _columns(session: Session, oid: int) -> tuple[Column, ...]:
 
 
 def _column(row: Any, types: Mapping[int, _Type], rows: Mapping[int, list[Any]]) -> Column:
-    name, pg_type, oid, mod, nullable, dimensions, comment, default = row
-    base, base_mod = oid, mod
+    name, pg_type, base, base_mod, nullable, dimensions, comment, default = row
     while types[base].base:
         domain = types[base]
         base, base_mod = domain.base, domain.base_mod
@@ -156,8 +155,6 @@ def _column(row: Any, types: Mapping[int, _Type], rows: Mapping[int, list[Any]])
     return Column(
         name,
         pg_type,
-        oid,
-        mod,
         nullable,
         base,
         base_mod,

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from rowferry.errors import AccessDenied, Code, DataAtRisk, LocalResource, RowferryError, Transient
-from rowferry.flow.stage.files import same_contents
+from rowferry.flow.stage.same import same_contents
 from rowferry.model import StagedFile
 
 _INCOMING = ".incoming"  # files on their way; a dot keeps them out of every listing
@@ -141,13 +141,15 @@ class DirectoryStage:
 
     @staticmethod
     def _compare(final: Path, spooled: Path, name: str) -> None:
-        if not same_contents(final.read_bytes(), spooled.read_bytes()):
-            raise DataAtRisk(
-                Code.STAGE_CONFLICT,
-                "a staged file with the same name has other contents",
-                where=name,
-                advice="nothing was overwritten; find out which other writer uses this stage",
-            )
+        with final.open("rb") as there, spooled.open("rb") as ours:
+            if same_contents(there, ours):
+                return
+        raise DataAtRisk(
+            Code.STAGE_CONFLICT,
+            "a staged file with the same name has other contents",
+            where=name,
+            advice="nothing was overwritten; find out which other writer uses this stage",
+        )
 
     @staticmethod
     def _sync_folder(folder: Path) -> None:

@@ -5,7 +5,6 @@ piece is compressed in one call and flushed (Z_FULL_FLUSH), and the gzip header 
 """
 
 import os
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -82,16 +81,3 @@ class OpenFile:
             where=str(self.path.parent),
             advice="free space, or set ROWFERRY_SPOOL_DIR to a larger disk",
         )
-
-
-def same_contents(one: bytes, other: bytes) -> bool:
-    """Whether two gzip files hold the same lines, by whatever version they were compressed.
-
-    Raises nothing: a file that is not gzip equals no other.
-    """
-    if one == other:
-        return True
-    try:
-        return zlib.decompress(one, _GZIP_WINDOW) == zlib.decompress(other, _GZIP_WINDOW)
-    except zlib.error:
-        return False

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from rowferry.config import Settings
 from rowferry.errors import Code, DataAtRisk, Transient
 from rowferry.flow.stage.deadline import StillUnderWay, within
-from rowferry.flow.stage.files import same_contents
+from rowferry.flow.stage.same import same_contents
 from rowferry.flow.stage.snowflake_errors import (
     EXPIRED,
     RENEWED_AT_LOGIN,
@@ -59,7 +59,7 @@ class SnowflakeStage:
 
     def read(self, name: str) -> bytes:
         """GET into a private folder."""
-        return self._run(lambda session: self._got(session, name))
+        return self._run(lambda session: self._read(session, name))
 
     def remove(self, name: str) -> None:
         """REMOVE."""
@@ -98,8 +98,13 @@ class SnowflakeStage:
         size = spooled.stat().st_size
         if found[0].size in (size, size // _CIPHER_BLOCK * _CIPHER_BLOCK + _CIPHER_BLOCK):
             return True
-        if same_contents(self._got(session, name), spooled.read_bytes()):
-            return True
+        with (
+            self._got(session, name) as got,
+            got.open("rb") as there,
+            spooled.open("rb") as ours,
+        ):
+            if same_contents(there, ours):
+                return True
         raise DataAtRisk(
             Code.STAGE_CONFLICT,
             "a staged file with the same name has other contents",
@@ -115,11 +120,17 @@ class SnowflakeStage:
             key=lambda staged: staged.name,
         )
 
-    def _got(self, session: Any, name: str) -> bytes:
+    def _read(self, session: Any, name: str) -> bytes:
+        with self._got(session, name) as got:
+            return got.read_bytes()
+
+    @contextmanager
+    def _got(self, session: Any, name: str) -> Iterator[Path]:
+        """The staged file in a private folder, which goes again."""
         folder = Path(tempfile.mkdtemp(prefix="rowferry-get-"))
         try:
             _execute(session, f"GET {self._location.sql(name)} {local_url(f'{folder}/')}")
-            return (folder / name.rpartition("/")[2]).read_bytes()
+            yield folder / name.rpartition("/")[2]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

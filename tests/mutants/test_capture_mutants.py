@@ -10,7 +10,7 @@ import pytest
 from properties.test_window_cases import CASES
 from properties.test_window_schedules import run_schedule
 from properties.window_world import FakeSource, World
-from rowferry.flow.capture import ahead, durable, feed, history, state, window
+from rowferry.flow.capture import ahead, durable, feed, history, incremental, state, window
 from rowferry.flow.capture.state import Part, State
 from rowferry.flow.capture.window import BEGINNING, NEVER, Ring
 from rowferry.flow.capture.xids import NONE, XidSet
@@ -249,6 +249,44 @@ def leaves_are_adopted_without_looking_back(patch: Patch) -> None:
     patch.setattr(state, "adopts", lambda _state, _identity: False)
 
 
+def a_leaf_that_is_away_stays_in_an_unfinished_poll(patch: Patch) -> None:
+    patch.setattr(history, "_without_gone", lambda part, _now: part)
+
+
+def an_unfinished_poll_reads_leaves_that_it_did_not_know(patch: Patch) -> None:
+    original = FakeSource._rows
+    patch.setattr(
+        FakeSource, "_rows", lambda self, query: original(self, replace(query, leaves=None))
+    )
+
+
+def a_clock_behind_the_stored_time_is_not_stored(patch: Patch) -> None:
+    original = feed.Feed._meet
+
+    def meet(self: feed.Feed, here: Any) -> State:
+        stored = self._must_store
+        met = original(self, here)
+        self._must_store = stored
+        return met
+
+    patch.setattr(feed.Feed, "_meet", meet)
+
+
+def the_time_of_an_unfinished_poll_does_not_count(patch: Patch) -> None:
+    patch.setattr(history, "latest", lambda stored: stored.t)
+
+
+def the_clock_is_forgotten_with_the_connection(patch: Patch) -> None:
+    original = incremental.IncrementalCapture.open
+
+    def opened(self: incremental.IncrementalCapture, progress: Any) -> Any:
+        self.close()
+        self._server_clock = window.Clock()
+        return original(self, progress)
+
+    patch.setattr(incremental.IncrementalCapture, "open", opened)
+
+
 def a_rewrite_before_the_scan_is_not_noticed(patch: Patch) -> None:
     patch.setattr(FakeSource, "looks_again", False)
 
@@ -290,6 +328,11 @@ MUTANTS: list[Callable[[Patch], None]] = [
     the_epoch_is_not_looked_at,
     a_resumed_poll_counts_as_a_complete_one,
     leaves_are_adopted_without_looking_back,
+    a_leaf_that_is_away_stays_in_an_unfinished_poll,
+    an_unfinished_poll_reads_leaves_that_it_did_not_know,
+    a_clock_behind_the_stored_time_is_not_stored,
+    the_time_of_an_unfinished_poll_does_not_count,
+    the_clock_is_forgotten_with_the_connection,
     a_rewrite_before_the_scan_is_not_noticed,
     a_set_loses_its_last_block_on_the_way,
 ]

@@ -45,6 +45,7 @@ class Snapped:
 class Database:
     def __init__(self) -> None:
         self.now = 1_000
+        self.stepped = 0  # how far the clock was set back so far
         self.next_xid = 10
         self.latest = 9  # the greatest xid that ended
         self.commits = 0
@@ -57,7 +58,6 @@ class Database:
         self.files = {leaf: leaf for leaf in LEAVES}
         self.attached = {LEAVES[0]}
         self.is_read_locked = False  # by the capture's transaction
-        self.went_back = 0
         self.lost: set[int] = set()  # versions whose commit a crash undid
         self.revived: set[int] = set()  # those that they had superseded: Kafka is ahead of them
         self.excused = 0  # how often each version may have been sent again by now
@@ -155,9 +155,20 @@ class Database:
             self.commits += 1
             self.attached.add(ATTACHABLE)
 
+    def detach(self) -> None:
+        """Take the second leaf away; what comes back is loaded again."""
+        is_written = any(v.leaf == ATTACHABLE for t in self.open for v in t.writes)
+        if ATTACHABLE not in self.attached or self.is_read_locked or is_written:
+            return  # would wait for the lock
+        self.latest = max(self.latest, self._new_xid())
+        self.commits += 1
+        self.attached.discard(ATTACHABLE)
+        for version in self.versions:
+            version.rewrites += version.leaf == ATTACHABLE
+
     def clock_back(self, by: int) -> None:
         self.now -= by
-        self.went_back += by
+        self.stepped += by
         self.excused += 1  # rows that a load has sent may be claimed again by polls
 
     def crash(self, *, losing: bool) -> None:
@@ -177,7 +188,6 @@ class Database:
         self.epoch += 1
         self.generation += 1
         self.is_read_locked = False
-        self.went_back = 0
         self.excused += 1
 
     def _lose_last_commit(self) -> None:

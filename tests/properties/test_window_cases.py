@@ -154,6 +154,41 @@ def a_leaf_is_attached_while_rows_without_timestamp_come_in_slices(world: World)
     world.db.attach()
 
 
+def a_leaf_is_attached_between_the_slices_of_a_poll(world: World) -> None:
+    settle(world)
+    both = writing(world, 0, 1, 2, 3, 4)
+    world.db.write(both, 100, timed=True, leaf=SECOND)
+    world.db.commit(both)
+    world.tick(fate=4 + 2)
+    world.db.attach()
+
+
+def a_leaf_is_away_for_the_last_slice_of_a_poll(world: World) -> None:
+    world.db.attach()
+    settle(world)
+    both = writing(world, 0, 1, 2, 3, 4)
+    for key in (100, 101):
+        world.db.write(both, key, timed=True, leaf=SECOND)
+    world.db.commit(both)
+    world.tick(fate=4 + 1)
+    world.db.detach()
+    world.tick()
+    world.db.attach()
+
+
+def a_leaf_comes_back_between_the_slices_of_a_poll(world: World) -> None:
+    world.db.attach()
+    settle(world)
+    both = writing(world, *range(6))
+    for key in (100, 101, 102):
+        world.db.write(both, key, timed=True, leaf=SECOND)
+    world.db.commit(both)
+    world.tick(fate=4 + 1)
+    world.db.detach()
+    world.tick(fate=4 + 2)
+    world.db.attach()
+
+
 def a_leaf_is_attached_under_a_long_writer(world: World) -> None:
     settle(world)
     holder = writing(world, 5)
@@ -207,6 +242,63 @@ def the_clock_goes_back_and_the_process_dies(world: World) -> None:
     world.db.commit(late)
 
 
+def looked_at(world: World) -> None:
+    """The clock is at 99,995 and known to be, though only the time 51 is stored."""
+    world.db.now = 50
+    committed(world, 5)
+    settle(world)
+    world.db.now = 99_990
+    for _ in range(2):
+        ended = world.db.begin()
+        world.db.savepoint(ended)
+        world.db.abort(ended)
+        world.db.now += 5
+        settle(world)
+
+
+def writes_before_the_clock_is_back(world: World) -> None:
+    """A transaction begins while the clock is back, and ends when it has passed its old time."""
+    late = writing(world, 1)
+    world.db.now = 100_010
+    world.restart()
+    world.tick()
+    world.db.commit(late)
+
+
+def the_clock_goes_back_while_nobody_looks(world: World) -> None:
+    looked_at(world)
+    world.db.commit(writing(world, 0))
+    world.tick()
+    world.restart()
+    world.db.clock_back(30_000)
+    settle(world)
+    writes_before_the_clock_is_back(world)
+
+
+def the_clock_goes_back_between_slices_while_nobody_looks(world: World) -> None:
+    world.db.now = 50
+    settle(world)
+    world.db.now = 99_990
+    world.db.commit(writing(world, 0, 1, 2, 3, 4))
+    for fate in (1, 4 + 2):  # the first comes to nothing: only its sample is known
+        world.db.now += 5
+        world.tick(fate=fate)
+    world.db.clock_back(30_000)
+    settle(world)
+    writes_before_the_clock_is_back(world)
+
+
+def the_clock_goes_back_while_the_connection_is_lost(world: World) -> None:
+    world.db.now = 100_000
+    settle(world)
+    committed(world, 5)
+    settle(world)
+    world.db.clock_back(30_000)
+    committed(world, 1)
+    world.db.now += 60_000
+    world.reconnect()
+
+
 def the_server_crashes_and_uses_ids_again(world: World) -> None:
     settle(world)
     committed(world, 1)
@@ -237,12 +329,18 @@ CASES: list[Callable[[World], None]] = [
     is_prepared_over_a_restart,
     a_leaf_is_attached_whose_rows_share_xids_with_sent_ones,
     a_leaf_is_attached_while_rows_without_timestamp_come_in_slices,
+    a_leaf_is_attached_between_the_slices_of_a_poll,
+    a_leaf_is_away_for_the_last_slice_of_a_poll,
+    a_leaf_comes_back_between_the_slices_of_a_poll,
     a_leaf_is_attached_under_a_long_writer,
     a_poll_is_rewritten_between_its_slices,
     a_load_is_rewritten_between_its_chunks,
     a_table_is_rewritten_between_snapshot_and_scan,
     slices_end_with_rows_waiting,
     the_clock_goes_back_and_the_process_dies,
+    the_clock_goes_back_while_nobody_looks,
+    the_clock_goes_back_between_slices_while_nobody_looks,
+    the_clock_goes_back_while_the_connection_is_lost,
     the_server_crashes_and_uses_ids_again,
     rows_without_timestamp_come_in_slices,
 ]

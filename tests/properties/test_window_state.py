@@ -131,3 +131,14 @@ def test_a_step_of_the_servers_clock_is_seen_beyond_the_round_trip() -> None:
     assert back == 0
     _, back = clock.read(2_500_000, 2_000_100, 2_000_200)
     assert back >= 6_500_000
+
+
+def test_two_clocks_that_drift_apart_are_no_step_back() -> None:
+    hour = 3600 * 1_000_000
+    clock, _ = Clock().read(hour, 0, 100)
+    later, back = clock.read(2 * hour - 500_000, hour, hour + 100)  # half a second in an hour
+    assert back == 0
+    _, back = later.read(3 * hour - 900_000, 2 * hour, 2 * hour + 100)
+    assert back == 0
+    _, back = clock.read(2 * hour - 30_000_000, hour, hour + 100)  # half a minute is none
+    assert back >= 29_000_000

@@ -28,7 +28,7 @@ from rowferry.flow.capture.source import (
     Which,
 )
 from rowferry.flow.capture.state import Identity, Load, Server
-from rowferry.flow.capture.window import Sample, Snapshot
+from rowferry.flow.capture.window import Clock, Sample, Snapshot
 from rowferry.flow.capture.xids import Int64s
 from rowferry.model import Column, Slice, Table
 
@@ -73,6 +73,8 @@ def claimed(version: Version, load: Load) -> int:
 def mark(version: Version, query: Query) -> int | None:
     """The row's mark if the query asks for it."""
     x8, ts = version.xid, version.ts
+    if query.leaves is not None and version.leaf not in query.leaves:
+        return None
     if query.claim is not None:
         return claimed(version, query.claim) if version.leaf == query.leaf else None
     if query.which is Which.ALL:
@@ -94,10 +96,12 @@ class FakeSource:
         self._db, self._between = database, between
         self._generation = database.generation
         self._snapped: Snapped | None = None
+        self.clock = Clock()
 
     def glance(self, settled: Snapshot | None) -> Glance | None:
         self._alive()
-        went_back, self._db.went_back = self._db.went_back, 0
+        ours = self._db.now + self._db.stepped
+        self.clock, went_back = self.clock.read(self._db.now, ours, ours)
         is_settled = settled is not None and settled == Snapshot.parse(self._db.snapshot().text)
         if is_settled and not went_back:
             return None
@@ -134,8 +138,10 @@ class FakeSource:
         last = tuple(str(x) for x in _order(rows[count - 1], query)) if count else ()
         return Fetched(batch, np.array(marks[:count], "i8"), last, complete=count == len(rows))
 
-    def marks(self, query: Query) -> Int64s:
-        return np.unique(np.array(self._rows(query)[1], "i8"))
+    def marks(self, query: Query, take: Callable[[Int64s], None]) -> None:
+        marks = np.unique(np.array(self._rows(query)[1], "i8"))
+        for part in (marks[::2], marks[1::2]):
+            take(part)
 
     def close(self) -> None:
         self._snapped = None
@@ -238,6 +244,8 @@ class World:
             db.rewrite(LEAVES[which % 2])
         elif which % 3 == 1:
             db.attach()
+        else:
+            db.detach()
 
     def fill(self, choices: Sequence[int]) -> None:
         """Rows that are there before anybody looks, in both leaves."""
@@ -329,6 +337,10 @@ class World:
         self.tick()
         self.db.clock_back(by)
         self.tick()
+
+    def reconnect(self) -> None:
+        """The connection is lost, and found again by the same process."""
+        self.start().open({TABLE.qualified: self.durable})
 
     def crash(self, *, losing: bool) -> None:
         """The server crashes."""

@@ -66,6 +66,15 @@ def test_what_a_columns_precision_cuts_off_widens_the_margin(
     assert precision_margin(column) == want
 
 
+def test_a_poll_of_known_leaves_reads_no_others() -> None:
+    table = Table(1, "s", "t", (ID, ID), ("id",), "id")
+    query = Query(table, Identity(1, {}), Which.TIMED, xmax=9, limit=1)
+    assert "tableoid" not in statements(1184).read(query, 1)
+    text = statements(1184).read(replace(query, leaves=frozenset({30, 20})), 1)
+    assert "tableoid IN (20, 30)" in text
+    assert "tableoid IN (0)" in statements(1184).read(replace(query, leaves=frozenset()), 1)
+
+
 def test_names_and_values_cannot_leave_their_quotes() -> None:
     assert quoted('a"b') == '"a""b"'
     assert literal("it's") == "'it''s'"

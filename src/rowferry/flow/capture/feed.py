@@ -108,9 +108,10 @@ class Feed:
     def _meet(self, here: Here) -> State:
         """The state to begin from, and the bound with it."""
         identity, snapshot, seen = here.look.identity, here.moment.snapshot, here.seen
-        if self._fresh and self.state is not None and seen.t < self.state.t:
+        if self._fresh and self.state is not None and seen.t < history.latest(self.state):
             # The clock went back while nobody was looking, who knows how far: look at all once.
             self.state, self.bound = history.clockless(self.state), Bound.at(BEGINNING)
+            self._must_store = True
         self._fresh = False
         if self.state is not None and self.state.identity.oid != identity.oid:
             self.state = None  # another table under the name: load it
@@ -192,6 +193,9 @@ class Feed:
         order = (str(self.table.timestamp_column), *order) if timed else order
         query = replace(query, since=since, most=xids.last, order=order)
         query = replace(query, after=pending.after or None)
+        known = pending.identity.leaves.keys()
+        if not known >= here.look.identity.leaves.keys():  # the others are the load's
+            query = replace(query, leaves=frozenset(known))
         for fetched in pieces(here.source, query, here.reader):
             batch = _of(fetched, xids.holds(fetched.marks))
             if fetched.complete:
@@ -212,8 +216,14 @@ class Feed:
 
     def _all_of(self, here: Here, query: Query, sent: XidSet) -> XidSet:
         """X_S: what a poll that is too large for one slice is to send."""
-        marks = here.source.marks(query)
-        return _ids(marks[~sent.holds(marks)], 0)
+        found = NONE
+
+        def take(marks: Int64s) -> None:
+            nonlocal found
+            found |= _ids(marks[~sent.holds(marks)], 0)
+
+        here.source.marks(query, take)
+        return found
 
     def _load_chunks(self, here: Here, leaf: int) -> Iterator[Slice]:
         load = next((load for load in self._now.loads if load.leaf == leaf), None)

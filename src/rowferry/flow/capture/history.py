@@ -61,7 +61,8 @@ def unpended(state: State) -> State:
 def continued(state: State, now: Identity) -> State:
     """The state, without what a table that was rewritten or has another key cannot continue.
 
-    What is read in the order of the key begins anew; what it had sent may be sent again.
+    What is read in the order of the key begins anew; what it had sent may be sent again. A leaf
+    that is away now is none of what an unfinished poll looks at: if it comes back, it is loaded.
     """
     if state.identity.key not in ("", now.key):
         loads = tuple(replace(load, after=None, rows=0) for load in state.loads)
@@ -70,7 +71,19 @@ def continued(state: State, now: Identity) -> State:
     pendings = (state.timed.pending, state.untimed.pending)
     if any(p is not None and rewritten(p.identity, now) for p in pendings):
         return unpended(state)
-    return state
+    timed, untimed = _without_gone(state.timed, now), _without_gone(state.untimed, now)
+    if timed is state.timed and untimed is state.untimed:
+        return state
+    return replace(state, timed=timed, untimed=untimed)
+
+
+def _without_gone(part: Part, now: Identity) -> Part:
+    if part.pending is None or part.pending.identity.leaves.keys() <= now.leaves.keys():
+        return part
+    identity = part.pending.identity
+    leaves = {leaf: file for leaf, file in identity.leaves.items() if leaf in now.leaves}
+    pending = replace(part.pending, identity=replace(identity, leaves=leaves))
+    return replace(part, pending=pending)
 
 
 def set_back(state: State, by: int) -> State:
@@ -88,4 +101,13 @@ def set_back(state: State, by: int) -> State:
 def clockless(state: State) -> State:
     """The state where the server's clock is behind it: all stored times mean nothing."""
     again = None if state.again_since is None else BEGINNING
-    return replace(state, restart=BEGINNING, again_since=again)
+    timed = state.timed
+    if timed.pending is not None:
+        timed = replace(timed, pending=replace(timed.pending, restart=BEGINNING))
+    return replace(state, restart=BEGINNING, timed=timed, again_since=again)
+
+
+def latest(state: State) -> int:
+    """The latest of the server's times that the state was made by."""
+    pending = state.timed.pending
+    return state.t if pending is None else max(state.t, pending.t)

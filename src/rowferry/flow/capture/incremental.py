@@ -56,6 +56,7 @@ class IncrementalCapture:
         self._reader, self._cpu = reader, cpu
         self._cpu_rested, self._found = cpu(), False
         self._source: Source | None = None
+        self._server_clock = window.Clock()
         self._feeds: dict[str, Feed | FullFeed] = {}
         self._estimates: Mapping[str, int] = {}
         self._ring = Ring()
@@ -68,6 +69,7 @@ class IncrementalCapture:
         self.close()
         connected = self._connect(self._settings)
         self._source, self._estimates = connected.source, connected.estimates
+        self._source.clock = self._server_clock
         self._feeds = {
             name: self._feed(connected.server, table, progress.get(name, {}))
             for name, table in connected.tables.items()
@@ -110,6 +112,7 @@ class IncrementalCapture:
     def close(self) -> None:
         """See contract.Capture."""
         if self._source is not None:
+            self._server_clock = self._source.clock  # may go back while no connection is there
             self._source.close()
             self._source = None
 

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import numpy as np
-
 from rowferry.config import Settings
 from rowferry.errors import NeedsPerson, Transient
 from rowferry.flow.capture import statements
 from rowferry.flow.capture.catalog import read_table
-from rowferry.flow.capture.copied import carried
+from rowferry.flow.capture.copied import Numbers, carried
 from rowferry.flow.capture.known import Known, Told
 from rowferry.flow.capture.postgres import LockNotAvailable, Session, Undefined
 from rowferry.flow.capture.source import (
@@ -68,7 +66,7 @@ class PostgresSource:
         self._tables = list(tables)
         self._known = {t.qualified: Known(t, self._built(t)) for t in tables}
         self._identity = statements.identity_of(self._tables)
-        self._clock = Clock()
+        self.clock = Clock()
         self._looks: dict[str, Look] | None = None  # of all tables, while reads find them unchanged
         self._is_old = self._is_busy = False  # what was seen is of an earlier glance; what changed
         self._begun: Snapshot | None = None
@@ -84,7 +82,7 @@ class PostgresSource:
         looks = self._looks if self._is_busy else None
         before = _microseconds()
         text, t = self._session.again(_PROBE)[0] if looks is None else self._session.row(_BEGIN)
-        self._clock, went_back = self._clock.read(t, before, _microseconds())
+        self.clock, went_back = self.clock.read(t, before, _microseconds())
         snapshot = Snapshot.parse(text)
         self._is_busy = settled is None or went_back > 0 or snapshot != settled
         self._is_old = looks is not None
@@ -129,15 +127,12 @@ class PostgresSource:
         last = known.statements.last(batch, query) if batch.num_rows else ()
         return Fetched(batch.select(range(width)), marks, last, rows.is_complete)
 
-    def marks(self, query: Query) -> Int64s:
+    def marks(self, query: Query, take: Callable[[Int64s], None]) -> None:
         """See source.Source."""
-        known = self._known[query.table.qualified]
-        chunks: list[bytes] = []
+        known, numbers = self._known[query.table.qualified], Numbers(take)
         with self._reading(query.table):
-            self._session.copy(known.statements.marks(query), chunks.append)
-        data = np.frombuffer(b"".join(chunks), np.uint8)[19:-2]  # header, trailer
-        fields = data.reshape(-1, 14)[:, 6:].copy()  # field count and length, then the value
-        return fields.view(">i8").reshape(-1).astype(np.int64)
+            self._session.copy(known.statements.marks(query), numbers.write)
+        numbers.finish()
 
     def close(self) -> None:
         """See source.Source."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rowferry.config import Settings
 from rowferry.flow.capture.state import Cursor, Identity, Load, Server
-from rowferry.flow.capture.window import Sample, Snapshot
+from rowferry.flow.capture.window import Clock, Sample, Snapshot
 from rowferry.flow.capture.xids import Int64s
 from rowferry.model import Table
 
@@ -43,8 +43,9 @@ class Query:
     """Which rows to read, in the snapshot of the moment.
 
     identity: as it was before the snapshot. since: least timestamp. least, most: of x8.
-    again_since: rows from then on whatever their xid; their mark is -x8. leaf: only this one.
-    order: columns to order by, none for any order; after: the row behind which to begin.
+    again_since: rows from then on whatever their xid; their mark is -x8. leaf: only this one;
+    leaves: only these. order: columns to order by, none for any order; after: the row behind
+    which to begin.
     claim: rows that polls claim are marked by their x8, or by -2 - x8 where they have no
     timestamp; all others by -1.
     """
@@ -61,6 +62,7 @@ class Query:
     order: tuple[str, ...] = ()
     after: Cursor | None = None
     leaf: int | None = None
+    leaves: frozenset[int] | None = None
     claim: Load | None = None
 
 
@@ -108,7 +110,12 @@ class Moment:
 
 
 class Source(Protocol):
-    """One connection to one database. Any method raises Transient, AccessDenied."""
+    """One connection to one database. Any method raises Transient, AccessDenied.
+
+    clock: what is known of the server's clock, to be handed on to the next connection.
+    """
+
+    clock: Clock
 
     def glance(self, settled: Snapshot | None) -> Glance | None:
         """Look before a snapshot; None where nothing was committed since the settled one."""
@@ -122,8 +129,12 @@ class Source(Protocol):
         Raises TableChanged, SnapshotLost.
         """
 
-    def marks(self, query: Query) -> Int64s:
-        """The distinct marks of all rows of the query, its limit and order not counted."""
+    def marks(self, query: Query, take: Callable[[Int64s], None]) -> None:
+        """Hand over the distinct marks of all rows of the query, in parts.
+
+        Its limit and order do not count. There may be as many as transactions, so they are never
+        held together; take() must not raise.
+        """
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -102,6 +102,9 @@ class Statements:
         conditions = [*self._which(query), *self._after(query)]
         if query.leaf is not None and source is None:
             conditions.append(f"tableoid = {query.leaf}")
+        if query.leaves is not None:
+            leaves = ", ".join(map(str, sorted(query.leaves)))
+            conditions.append(f"tableoid IN ({leaves or 0})")
         where = " AND ".join(conditions) or "true"
         alias = quoted(self.table.name)
         return f"{source or self._from} AS {alias} WHERE {where}{self._condition}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 BEGINNING = -(10**18)  # before every time: "unknown, look at all"
 NEVER = 10**18  # behind every time: "nothing ended"
 SECOND = 1_000_000
+DRIFT = 1_000  # two clocks drift apart by less than one part in so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +147,24 @@ def first_start(seen: Seen) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How far the server's clock is known to be ahead of ours, at least."""
+    """How far the server's clock is known to be ahead of ours, at least; at: when it was read."""
 
     ahead: int | None = None
+    at: int = 0
 
     def read(self, server: int, before: int, after: int) -> tuple["Clock", int]:
         """Take a reading made between two of ours; the second result is how far it went back.
 
-        A step back smaller than the round trip is not seen; the margin covers it.
+        A step back smaller than the round trip, or than what two clocks may drift apart since the
+        last reading, is not seen; the margin covers it.
         """
         least, most = server - after, server - before
-        if self.ahead is None or most >= self.ahead:
-            return Clock(least if self.ahead is None else max(self.ahead, least)), 0
-        return Clock(least), self.ahead - least
+        if self.ahead is None:
+            return Clock(least, after), 0
+        ahead = self.ahead - (before - self.at) // DRIFT
+        if most >= ahead:
+            return Clock(max(ahead, least), after), 0
+        return Clock(least, after), self.ahead - least
 
 
 def set_back(ring: Ring, by: int) -> Ring:

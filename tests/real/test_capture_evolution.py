@@ -93,6 +93,42 @@ def test_a_timestamp_that_gets_coarser_gets_its_allowance(database: Database) ->
     assert desk.values() == [0, 1, 2, 3, 4]
 
 
+def test_a_not_null_that_is_not_valid_hides_no_row_without_timestamp(database: Database) -> None:
+    # GIVEN a row without timestamp that no poll has seen
+    database.execute(TABLE)
+    desk = Desk(settings_for(database)).open()
+    desk.settle()
+    database.execute("INSERT INTO t VALUES (1, 1, NULL)")
+    # WHEN there shall be no more such rows
+    database.execute("ALTER TABLE t ADD CONSTRAINT c NOT NULL updated NOT VALID")
+    desk.settle()
+    # THEN the one that is there arrives
+    assert desk.values() == [1]
+
+
+def test_a_column_is_nullable_until_its_not_null_is_valid(database: Database) -> None:
+    # GIVEN
+    database.execute(TABLE + "ALTER TABLE t ADD COLUMN w int")
+    database.execute("INSERT INTO t VALUES (1, 1)")
+    desk = Desk(settings_for(database)).open()
+    desk.settle()
+
+    def nullable_after(change: str) -> list[str]:
+        database.execute(f"{change}; UPDATE t SET w = 7, updated = clock_timestamp()")
+        tables: list[Table] = []
+        while not tables:
+            for one in desk.capture.tick():
+                tables.append(one.rows.table)
+                desk.capture.confirm(one)
+        return [column.name for column in tables[-1].columns if column.nullable]
+
+    # WHEN, THEN a change of the constraint alone is noticed
+    not_valid = "ALTER TABLE t ADD CONSTRAINT c NOT NULL w NOT VALID"
+    assert nullable_after(not_valid) == ["updated", "w"]
+    assert nullable_after("ALTER TABLE t VALIDATE CONSTRAINT c") == ["updated"]
+    assert nullable_after(f"ALTER TABLE t DROP CONSTRAINT c; {not_valid}") == ["updated", "w"]
+
+
 @pytest.mark.parametrize(
     ("column", "kind", "value", "reason"),
     [

@@ -57,6 +57,52 @@ def test_another_primary_key_begins_anew_a_poll_that_is_sent_in_slices(database:
     assert set(desk.values()) == set(range(700, 1000))
 
 
+@pytest.fixture
+def half_loaded(database: Database) -> Desk:
+    """A capture that has read the first chunks of a partition of 300 rows, in one tick."""
+    database.execute(
+        f"{TABLE} ALTER TABLE t RENAME TO part;"
+        "CREATE TABLE t (LIKE part INCLUDING ALL) PARTITION BY RANGE (id);"
+        "ALTER TABLE t ATTACH PARTITION part FOR VALUES FROM (0) TO (1000);"
+        "INSERT INTO t SELECT n, n FROM generate_series(1, 300) n"
+    )
+    desk = Desk(settings_for(database, load_chunk_rows=50)).open()
+    while not desk.values():
+        desk.tick(give_up_at=2)
+    assert len(desk.values()) < 300
+    return desk
+
+
+SWAPPED = "ALTER TABLE part RENAME TO part_old; CREATE TABLE part (LIKE part_old INCLUDING ALL);"
+FOREIGN = "INSERT INTO part SELECT n, -n FROM generate_series(1, 400) n"
+
+
+@pytest.mark.parametrize("others", ["", FOREIGN])
+def test_a_partition_whose_name_goes_to_another_table_is_loaded_to_its_end(
+    half_loaded: Desk, database: Database, others: str
+) -> None:
+    database.execute(SWAPPED + others)
+    half_loaded.settle()
+    assert sorted(half_loaded.values()) == list(range(1, 301))
+
+
+def test_a_name_that_goes_to_another_table_behind_the_snapshot_is_noticed(
+    half_loaded: Desk, database: Database
+) -> None:
+    # GIVEN a snapshot in which the name is the partition's still
+    source = half_loaded.source
+    assert source is not None
+
+    def swap_once() -> None:
+        source.between = lambda: None
+        database.execute(SWAPPED)
+
+    source.between = swap_once
+    # WHEN it is read by its name, THEN the other table is not taken for it
+    half_loaded.settle()
+    assert sorted(half_loaded.values()) == list(range(1, 301))
+
+
 def test_a_composite_type_that_changes_is_noticed(database: Database) -> None:
     # GIVEN
     database.execute("CREATE TYPE inner_t AS (a int); CREATE TYPE spot AS (x int, i inner_t[])")

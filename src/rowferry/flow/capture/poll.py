@@ -104,6 +104,7 @@ class PostgresSource:
         snapshot, self._begun = self._begun, None
         snapshot = snapshot or Snapshot.parse(self._session.row(_BEGIN)[0])
         self._recognised.clear()
+        self._leaf_names.clear()
         try:
             self.between()
             yield Moment(snapshot, self._sample(t))
@@ -120,6 +121,8 @@ class PostgresSource:
         with self._reading(query.table):
             source = None if query.leaf is None else self._leaf(query.leaf)
             self._session.copy(known.statements.read(query, limit + 1, source), rows.writer())
+            if source is not None:
+                self._recognise_leaf(query, source)
             self._recognise(query)
         batch = carried(rows, name)
         if batch.num_rows:
@@ -209,7 +212,6 @@ class PostgresSource:
             again = read_table(self._session, table.schema, table.name, table.timestamp_column)
             again = treated(again, self._settings)
             self._known[table.qualified] = known = Known(again, self._built(again), told)
-            self._leaf_names.clear()
         return known.looked(told)
 
     def _recognise(self, query: Query) -> None:
@@ -223,6 +225,14 @@ class PostgresSource:
             raise TableChanged
         if known.is_its_own_leaf:  # a partition may come in spite of the lock
             self._recognised.add(name)
+
+    def _recognise_leaf(self, query: Query, source: str) -> None:
+        """See, holding its lock, that it was the leaf that was read.
+
+        The name is of the snapshot; to the COPY it may already have been another table's.
+        """
+        if self._session.row("SELECT to_regclass(%s)::oid::bigint", (source,))[0] != query.leaf:
+            raise TableChanged
 
     def _leaf(self, leaf: int) -> str | None:
         """The leaf's own name, if the role may read it: reading through the parent is slower."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from structlog.testing import capture_logs
 
 from capture_desk import Desk, session, settings_for
 from fix_stack import Database
@@ -134,7 +135,7 @@ def test_the_limits_that_a_role_has_end_no_session_of_ours(database: Database) -
             assert cursor.fetchone() == ("0",)
 
 
-def test_a_locked_table_waits_and_the_others_go_on(database: Database) -> None:
+def test_a_locked_table_waits_which_is_told_and_the_others_go_on(database: Database) -> None:
     database.execute(TABLE)
     database.execute("CREATE TABLE u (LIKE t INCLUDING ALL)")
     desk = Desk(settings_for(database, tables=("public.t", "public.u"))).open()
@@ -142,9 +143,13 @@ def test_a_locked_table_waits_and_the_others_go_on(database: Database) -> None:
     with session(database) as blocker:
         blocker("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
         database.execute("INSERT INTO u VALUES (1, 1)")
-        for _ in range(3):
-            desk.tick()
+        with capture_logs() as events:
+            for _ in range(3):
+                desk.tick()
         assert desk.values() == [1]
+    (told,) = events
+    assert (told["event"], told["table"]) == ("table.waiting", "public.t")
+    assert "lock" in told["reason"]
     desk.capture.close()
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import psycopg2
 import pytest
+from structlog.testing import capture_logs
 
 from capture_desk import Desk, settings_for
 from fix_stack import Database, PostgresServer
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, Unreadable
 from rowferry.flow.capture import statements
+from rowferry.flow.capture.incremental import LOCKED_SECONDS
 from rowferry.flow.capture.postgres import connected
 from rowferry.model import Table
 
@@ -246,6 +248,37 @@ def test_a_table_that_cannot_be_captured_any_more_is_named(database: Database, c
     with pytest.raises(ConfigError) as refused:
         desk.settle()
     assert (refused.value.code, refused.value.where) == (Code.TABLE_UNFIT, "public.t")
+
+
+def test_a_filter_whose_column_is_gone_stops_its_table_after_a_while(database: Database) -> None:
+    # GIVEN
+    database.execute(TABLE + "ALTER TABLE t ADD COLUMN w int DEFAULT 1")
+    desk = Desk(settings_for(database, filter="w = 1")).open()
+    desk.settle()
+    # WHEN the filter's column goes for a moment, THEN it is waited for, which is told
+    database.execute("INSERT INTO t VALUES (1, 1); ALTER TABLE t RENAME w TO x")
+    with capture_logs() as events:
+        desk.tick()
+        desk.tick()
+    assert [(e["event"], e["table"]) for e in events] == [("table.waiting", "public.t")]
+    assert "undefined_column" in events[0]["reason"]
+    database.execute("ALTER TABLE t RENAME x TO w")
+    desk.later += 2 * LOCKED_SECONDS
+    desk.settle()
+    assert desk.values() == [1]
+    # WHEN it is gone for good, THEN the table is named, and nothing is lost
+    database.execute("INSERT INTO t VALUES (2, 2); ALTER TABLE t RENAME w TO x")
+    desk.tick()
+    desk.tick()
+    desk.later += LOCKED_SECONDS
+    with pytest.raises(ConfigError, match="undefined_column") as refused:
+        desk.tick()
+    assert (refused.value.code, refused.value.where) == (Code.TABLE_UNFIT, "public.t")
+    assert "ROWFERRY_FILTER" in refused.value.advice
+    database.execute("ALTER TABLE t RENAME x TO w")
+    desk.crash()
+    desk.settle()
+    assert desk.values() == [1, 2]
 
 
 def test_text_that_is_not_utf8_is_told_without_the_text(postgres: PostgresServer) -> None:

@@ -176,10 +176,12 @@ class PostgresSource:
         try:
             yield
         except LockNotAvailable as error:
-            raise SnapshotLost(str(error)) from error
+            raise SnapshotLost(error.what) from error
         except (Undefined, NeedsPerson) as error:
-            if self._is_old or isinstance(error, Undefined):
-                raise SnapshotLost(str(error), is_passing=self._is_old) from error
+            is_old, is_undefined = self._is_old, isinstance(error, Undefined)
+            if is_old or is_undefined:
+                lost = SnapshotLost(error.what, is_passing=is_old, is_undefined=is_undefined)
+                raise lost from error
             error.where = table.qualified
             raise
         self._looks = looks

@@ -9,7 +9,11 @@ from rowferry.flow.capture.postgres import meaning, unlimited
 
 def error_of(state: str) -> psycopg2.Error:
     """An error of the driver's; the base class's own SQLSTATE cannot be set."""
-    return type("Raised", (psycopg2.Error,), {"pgcode": state})("what the server says")
+
+    class Raised(psycopg2.Error):
+        pgcode = state
+
+    return Raised("what the server says")
 
 
 @pytest.mark.parametrize("state", ["25P03", "25P04", "57P05"])

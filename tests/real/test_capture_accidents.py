@@ -5,17 +5,21 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
 import pytest
+from structlog.testing import capture_logs
 
 from capture_desk import Desk, session, settings_for
 from fix_stack import Database
 from rowferry.errors import ConfigError, DataAtRisk, NeedsPerson, Transient
 from rowferry.flow.capture import durable
+from rowferry.flow.capture.postgres import connected
 from rowferry.flow.capture.state import State
+from rowferry.proof import database as proof
 from rowferry.stack.local import LocalStack
 
 pytestmark = pytest.mark.real
@@ -24,6 +28,12 @@ TABLE = """
 CREATE TABLE t (id int PRIMARY KEY, v int, note text, updated timestamptz DEFAULT now());
 CREATE INDEX ON t (updated)
 """
+LIMITS = (
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
+)
 Change = Callable[[State], State]
 
 
@@ -111,7 +121,21 @@ def test_a_lost_connection_is_transient_and_a_restart(desk: Desk, database: Data
     assert sorted(desk.values()) == [*range(1, 21), 30]
 
 
-def test_a_locked_table_waits_and_the_others_go_on(database: Database) -> None:
+def test_the_limits_that_a_role_has_end_no_session_of_ours(database: Database) -> None:
+    # GIVEN a role whose sessions are ended when they take their time
+    for name in LIMITS:
+        database.execute(f"ALTER ROLE {database.reader} SET {name} = '10min'")
+    # WHEN we connect, as the capture and as the proof
+    session, proving = connected(settings_for(database)), proof.connect(settings_for(database))
+    # THEN there are no limits
+    with closing(session), closing(proving), proving.cursor() as cursor:
+        for name in LIMITS:
+            assert session.row(f"SHOW {name}") == ("0",)
+            cursor.execute(f"SHOW {name}")
+            assert cursor.fetchone() == ("0",)
+
+
+def test_a_locked_table_waits_which_is_told_and_the_others_go_on(database: Database) -> None:
     database.execute(TABLE)
     database.execute("CREATE TABLE u (LIKE t INCLUDING ALL)")
     desk = Desk(settings_for(database, tables=("public.t", "public.u"))).open()
@@ -119,9 +143,13 @@ def test_a_locked_table_waits_and_the_others_go_on(database: Database) -> None:
     with session(database) as blocker:
         blocker("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
         database.execute("INSERT INTO u VALUES (1, 1)")
-        for _ in range(3):
-            desk.tick()
+        with capture_logs() as events:
+            for _ in range(3):
+                desk.tick()
         assert desk.values() == [1]
+    (told,) = events
+    assert (told["event"], told["table"]) == ("table.waiting", "public.t")
+    assert "lock" in told["reason"]
     desk.capture.close()
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 import psycopg2
 import pytest
+from structlog.testing import capture_logs
 
 from capture_desk import Desk, settings_for
 from fix_stack import Database, PostgresServer
 from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, Unreadable
 from rowferry.flow.capture import statements
+from rowferry.flow.capture.incremental import LOCKED_SECONDS
 from rowferry.flow.capture.postgres import connected
 from rowferry.model import Table
 
@@ -57,6 +59,52 @@ def test_another_primary_key_begins_anew_a_poll_that_is_sent_in_slices(database:
     assert set(desk.values()) == set(range(700, 1000))
 
 
+@pytest.fixture
+def half_loaded(database: Database) -> Desk:
+    """A capture that has read the first chunks of a partition of 300 rows, in one tick."""
+    database.execute(
+        f"{TABLE} ALTER TABLE t RENAME TO part;"
+        "CREATE TABLE t (LIKE part INCLUDING ALL) PARTITION BY RANGE (id);"
+        "ALTER TABLE t ATTACH PARTITION part FOR VALUES FROM (0) TO (1000);"
+        "INSERT INTO t SELECT n, n FROM generate_series(1, 300) n"
+    )
+    desk = Desk(settings_for(database, load_chunk_rows=50)).open()
+    while not desk.values():
+        desk.tick(give_up_at=2)
+    assert len(desk.values()) < 300
+    return desk
+
+
+SWAPPED = "ALTER TABLE part RENAME TO part_old; CREATE TABLE part (LIKE part_old INCLUDING ALL);"
+FOREIGN = "INSERT INTO part SELECT n, -n FROM generate_series(1, 400) n"
+
+
+@pytest.mark.parametrize("others", ["", FOREIGN])
+def test_a_partition_whose_name_goes_to_another_table_is_loaded_to_its_end(
+    half_loaded: Desk, database: Database, others: str
+) -> None:
+    database.execute(SWAPPED + others)
+    half_loaded.settle()
+    assert sorted(half_loaded.values()) == list(range(1, 301))
+
+
+def test_a_name_that_goes_to_another_table_behind_the_snapshot_is_noticed(
+    half_loaded: Desk, database: Database
+) -> None:
+    # GIVEN a snapshot in which the name is the partition's still
+    source = half_loaded.source
+    assert source is not None
+
+    def swap_once() -> None:
+        source.between = lambda: None
+        database.execute(SWAPPED)
+
+    source.between = swap_once
+    # WHEN it is read by its name, THEN the other table is not taken for it
+    half_loaded.settle()
+    assert sorted(half_loaded.values()) == list(range(1, 301))
+
+
 def test_a_composite_type_that_changes_is_noticed(database: Database) -> None:
     # GIVEN
     database.execute("CREATE TYPE inner_t AS (a int); CREATE TYPE spot AS (x int, i inner_t[])")
@@ -91,6 +139,42 @@ def test_a_timestamp_that_gets_coarser_gets_its_allowance(database: Database) ->
         database.execute("INSERT INTO t VALUES (%s, %s)", (number, number))
         assert desk.settle() >= 1
     assert desk.values() == [0, 1, 2, 3, 4]
+
+
+def test_a_not_null_that_is_not_valid_hides_no_row_without_timestamp(database: Database) -> None:
+    # GIVEN a row without timestamp that no poll has seen
+    database.execute(TABLE)
+    desk = Desk(settings_for(database)).open()
+    desk.settle()
+    database.execute("INSERT INTO t VALUES (1, 1, NULL)")
+    # WHEN there shall be no more such rows
+    database.execute("ALTER TABLE t ADD CONSTRAINT c NOT NULL updated NOT VALID")
+    desk.settle()
+    # THEN the one that is there arrives
+    assert desk.values() == [1]
+
+
+def test_a_column_is_nullable_until_its_not_null_is_valid(database: Database) -> None:
+    # GIVEN
+    database.execute(TABLE + "ALTER TABLE t ADD COLUMN w int")
+    database.execute("INSERT INTO t VALUES (1, 1)")
+    desk = Desk(settings_for(database)).open()
+    desk.settle()
+
+    def nullable_after(change: str) -> list[str]:
+        database.execute(f"{change}; UPDATE t SET w = 7, updated = clock_timestamp()")
+        tables: list[Table] = []
+        while not tables:
+            for one in desk.capture.tick():
+                tables.append(one.rows.table)
+                desk.capture.confirm(one)
+        return [column.name for column in tables[-1].columns if column.nullable]
+
+    # WHEN, THEN a change of the constraint alone is noticed
+    not_valid = "ALTER TABLE t ADD CONSTRAINT c NOT NULL w NOT VALID"
+    assert nullable_after(not_valid) == ["updated", "w"]
+    assert nullable_after("ALTER TABLE t VALIDATE CONSTRAINT c") == ["updated"]
+    assert nullable_after(f"ALTER TABLE t DROP CONSTRAINT c; {not_valid}") == ["updated", "w"]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +248,37 @@ def test_a_table_that_cannot_be_captured_any_more_is_named(database: Database, c
     with pytest.raises(ConfigError) as refused:
         desk.settle()
     assert (refused.value.code, refused.value.where) == (Code.TABLE_UNFIT, "public.t")
+
+
+def test_a_filter_whose_column_is_gone_stops_its_table_after_a_while(database: Database) -> None:
+    # GIVEN
+    database.execute(TABLE + "ALTER TABLE t ADD COLUMN w int DEFAULT 1")
+    desk = Desk(settings_for(database, filter="w = 1")).open()
+    desk.settle()
+    # WHEN the filter's column goes for a moment, THEN it is waited for, which is told
+    database.execute("INSERT INTO t VALUES (1, 1); ALTER TABLE t RENAME w TO x")
+    with capture_logs() as events:
+        desk.tick()
+        desk.tick()
+    assert [(e["event"], e["table"]) for e in events] == [("table.waiting", "public.t")]
+    assert "undefined_column" in events[0]["reason"]
+    database.execute("ALTER TABLE t RENAME x TO w")
+    desk.later += 2 * LOCKED_SECONDS
+    desk.settle()
+    assert desk.values() == [1]
+    # WHEN it is gone for good, THEN the table is named, and nothing is lost
+    database.execute("INSERT INTO t VALUES (2, 2); ALTER TABLE t RENAME w TO x")
+    desk.tick()
+    desk.tick()
+    desk.later += LOCKED_SECONDS
+    with pytest.raises(ConfigError, match="undefined_column") as refused:
+        desk.tick()
+    assert (refused.value.code, refused.value.where) == (Code.TABLE_UNFIT, "public.t")
+    assert "ROWFERRY_FILTER" in refused.value.advice
+    database.execute("ALTER TABLE t RENAME x TO w")
+    desk.crash()
+    desk.settle()
+    assert desk.values() == [1, 2]
 
 
 def test_text_that_is_not_utf8_is_told_without_the_text(postgres: PostgresServer) -> None:

@@ -92,6 +92,26 @@ def test_select_that_is_taken_away_later_ends_in_access_denied(database: Databas
     desk.capture.close()
 
 
+def test_row_security_that_is_switched_on_later_stops_and_loses_nothing(database: Database) -> None:
+    # GIVEN a capture that runs
+    database.execute(GOOD)
+    desk = Desk(settings_for(database)).open()
+    desk.settle()
+    # WHEN rows come, and are hidden, before it looks again
+    database.execute("INSERT INTO t VALUES (1, 1); ALTER TABLE t ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(AccessDenied, match="row-level security") as told:
+        desk.settle()
+    # THEN it says so, and what repairs it
+    assert (told.value.where, told.value.exit_code) == ("public.t", 3)
+    assert "BYPASSRLS" in told.value.advice
+    # WHEN it is repaired, THEN all rows arrive
+    database.execute("INSERT INTO t VALUES (2, 2); ALTER TABLE t DISABLE ROW LEVEL SECURITY")
+    desk.crash()
+    desk.settle()
+    assert sorted(desk.values()) == [1, 2]
+    desk.capture.close()
+
+
 HOSTILE = [
     't"; DROP TABLE t; --',
     "t'); SELECT pg_sleep(1); --",

@@ -18,6 +18,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from fix_stack import Database, KafkaBroker, RegistryServer
 from rowferry.config import Settings
+from rowferry.errors import AccessDenied
 from rowferry.flow.receive.topics import Topics
 from rowferry.flow.stage.names import file_name
 from rowferry.model import Offset, Partition, Range, TopicId
@@ -267,6 +268,12 @@ def test_deleted_rows_are_no_loss_and_a_filter_leaves_rows_out(bench: Bench) -> 
     found = bench.verify()
     assert found.complete
     assert found.rows == 35
+
+
+def test_rows_that_row_level_security_hides_are_not_taken_for_proven(bench: Bench) -> None:
+    bench.database.execute("ALTER TABLE products ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(AccessDenied, match="row-level security"):
+        bench.verify()
 
 
 def test_files_of_an_earlier_creation_of_the_topic_are_told(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from rowferry.config import Mode, Settings
 from rowferry.errors import AccessDenied, Code, ConfigError
-from rowferry.flow.capture.catalog import split_name
+from rowferry.flow.capture.catalog import NULLABLE, split_name
 from rowferry.flow.capture.postgres import place_of, translated
 from rowferry.proof.checks import Finding, modes_of, ok, problem, warning
 from rowferry.proof.database import connect
@@ -28,13 +28,13 @@ _TABLE = """
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relname = %s
 """
-_TIMESTAMP = """
-    SELECT format_type(a.atttypid, a.atttypmod), a.attnotnull,
+_TIMESTAMP = f"""
+    SELECT format_type(a.atttypid, a.atttypmod), {NULLABLE},
            EXISTS (SELECT FROM pg_index i
                    WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
                      AND i.indisvalid AND i.indpred IS NULL)
     FROM pg_attribute a WHERE a.attrelid = %s AND a.attname = %s AND NOT a.attisdropped
-"""
+"""  # noqa: S608 - a constant
 _FUTURE = "SELECT EXISTS (SELECT FROM {table} WHERE {column} > now() + interval '1 hour')"
 _KINDS = {"r": "a table", "p": "a partitioned table"}
 
@@ -118,7 +118,7 @@ def _timestamp(
         advice = "set ROWFERRY_TIMESTAMP_COLUMN, or ROWFERRY_MODE=full"
         yield problem(name, ConfigError(Code.TABLE_UNFIT, text, where=table, advice=advice))
         return
-    _kind, is_not_null, has_index = found
+    _kind, is_nullable, has_index = found
     identifiers = {
         "table": sql.Identifier(*split_name(table)),
         "column": sql.Identifier(column),
@@ -129,7 +129,7 @@ def _timestamp(
             text = index.format(**identifiers).as_string(cursor)
         yield warning(name, "no index begins with it: each poll reads the whole table", text)
         return
-    yield ok(name, f"{found[0]}, indexed{'' if is_not_null == 't' else ', may be NULL'}")
+    yield ok(name, f"{found[0]}, indexed{', may be NULL' if is_nullable == 't' else ''}")
     if _row(connection, sql.SQL(_FUTURE).format(**identifiers))[0] == "t":
         yield warning(
             name,

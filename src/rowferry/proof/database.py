@@ -4,13 +4,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from psycopg2.extensions import new_type, register_type, string_types
 
 from rowferry.config import Settings
-from rowferry.flow.capture.postgres import opened, place_of, translated
+from rowferry.flow.capture.postgres import opened, place_of, translated, unlimited
 from rowferry.types import TEXT_SETTINGS
 
 _SESSION = {
     **TEXT_SETTINGS,
     "default_transaction_read_only": "on",
-    "statement_timeout": "0",
 }
 
 
@@ -22,7 +21,7 @@ def connect(settings: Settings) -> Connection:
     connection = opened(settings)
     register_type(new_type(tuple(string_types), "RAW", lambda text, _cursor: text), connection)
     with translated(place_of(settings)), connection.cursor() as cursor:
-        for name, value in _SESSION.items():
+        for name, value in {**_SESSION, **unlimited(connection.server_version)}.items():
             cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
         connection.commit()
     return connection

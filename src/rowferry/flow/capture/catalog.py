@@ -20,14 +20,19 @@ SELECT c.oid::bigint, c.relkind, c.relpersistence, coalesce(a.amname, ''),
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam
  WHERE n.nspname = %s AND c.relname = %s
 """
-_COLUMNS = """
+# Whether a column of pg_attribute may hold NULL. From PostgreSQL 18 on NOT NULL may be NOT VALID:
+# then attnotnull holds for what is written, and rows from before may have NULL all the same.
+NULLABLE = """(NOT attnotnull OR EXISTS (
+  SELECT FROM pg_constraint WHERE conrelid = attrelid AND contype = 'n' AND NOT convalidated
+     AND attnum = ANY(conkey)))"""
+_COLUMNS = f"""
 SELECT attrelid::bigint, attname::text, format_type(atttypid, atttypmod), atttypid::bigint,
-       atttypmod, NOT attnotnull, attndims::int, col_description(attrelid, attnum),
+       atttypmod, {NULLABLE}, attndims::int, col_description(attrelid, attnum),
        CASE WHEN attgenerated = '' THEN pg_get_expr(adbin, adrelid) END
   FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
  WHERE attrelid = ANY(%s::oid[]) AND attnum > 0 AND NOT attisdropped
  ORDER BY attrelid, attnum
-"""
+"""  # noqa: S608 - a constant
 _TYPES = """
 WITH RECURSIVE t(oid) AS (
   SELECT atttypid FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 
+import structlog
+
 from rowferry.config import Mode, Settings
 from rowferry.errors import Code, ConfigError
 from rowferry.flow.capture import window
@@ -26,9 +28,12 @@ from rowferry.model import Slice, Table
 BUSY_SHARE = 5  # a tick takes a fifth of the time at most, unless work is waiting
 CPU_SHARE = 0.05  # polls may come sooner as long as this much of a core is enough for all we do
 SOONEST = 0.5  # of POLL_SECONDS, after a poll that found rows
-GONE_SECONDS = 5.0  # how long a table may be away, as while it is swapped by renames
+GONE_SECONDS = 5.0  # how long a table, or part of it, may be away, as while renames swap it
 LOAD_SECONDS = 1.0  # how long a tick may go on loading before tables are polled again
 LOCKED_SECONDS = 5.0  # how long a table is left alone after its lock was not to be had
+TOLD_SECONDS = 60.0  # how often it is told that a table is left alone
+
+log = structlog.get_logger()
 
 
 class IncrementalCapture:
@@ -63,6 +68,8 @@ class IncrementalCapture:
         self._settled: Snapshot | None = None
         self._away: dict[str, float] = {}
         self._locked: dict[str, float] = {}
+        self._undefined: dict[str, float] = {}  # since when a table lacks what is asked of it
+        self._told: dict[str, float] = {}
 
     def open(self, progress: Mapping[str, Mapping[str, bytes]]) -> tuple[Table, ...]:
         """See contract.Capture; what was sampled before is forgotten."""
@@ -75,6 +82,7 @@ class IncrementalCapture:
             for name, table in connected.tables.items()
         }
         self._ring, self._settled = Ring(), None
+        self._locked, self._undefined = {}, {}
         return tuple(connected.tables.values())
 
     def tick(self) -> Generator[Slice, None, None]:
@@ -99,8 +107,9 @@ class IncrementalCapture:
                     continue  # discarded, and repeated at the next tick
                 except SnapshotLost as lost:
                     if not lost.is_passing:
-                        self._locked[name] = self._clock() + LOCKED_SECONDS
+                        self._leave_alone(name, lost)
                     break
+                self._undefined.pop(name, None)
         all_settled = all(feed.settled for feed in self._feeds.values())
         self._settled = moment.snapshot if all_settled else None
         self._rest(is_settled=all_settled)
@@ -144,6 +153,7 @@ class IncrementalCapture:
             self._away.pop(name, None)
             return self._locked.get(name, now) <= now
         if name in glance.locked:
+            self._tell_waiting(name, "another session holds its lock")
             return False
         if now - self._away.setdefault(name, now) >= GONE_SECONDS:
             raise ConfigError(
@@ -153,6 +163,28 @@ class IncrementalCapture:
                 advice="restore it, or take it out of ROWFERRY_TABLES",
             )
         return False
+
+    def _leave_alone(self, name: str, lost: SnapshotLost) -> None:
+        """Give a table some time. Raises ConfigError if that has not helped it."""
+        now = self._clock()
+        self._locked[name] = now + LOCKED_SECONDS
+        self._tell_waiting(name, str(lost))
+        if not lost.is_undefined:
+            self._undefined.pop(name, None)
+        elif now - self._undefined.setdefault(name, now) >= GONE_SECONDS:
+            raise ConfigError(
+                Code.TABLE_UNFIT,
+                f"the table cannot be captured: {lost}",
+                where=name,
+                advice="correct ROWFERRY_FILTER if it names what is gone; see the server's log",
+            ) from lost
+
+    def _tell_waiting(self, name: str, reason: str) -> None:
+        """Say that a table has to wait, from time to time."""
+        now = self._clock()
+        if now - self._told.get(name, now - TOLD_SECONDS) >= TOLD_SECONDS:
+            self._told[name] = now
+            log.warning("table.waiting", table=name, reason=reason)
 
     def _timed_outside(self, slices: Iterator[Slice]) -> Iterator[Slice]:
         """Pass slices on; what the consumer does with them is no load on the server."""

@@ -102,6 +102,7 @@ class PostgresSource:
         snapshot, self._begun = self._begun, None
         snapshot = snapshot or Snapshot.parse(self._session.row(_BEGIN)[0])
         self._recognised.clear()
+        self._leaf_names.clear()
         try:
             self.between()
             yield Moment(snapshot, self._sample(t))
@@ -118,6 +119,8 @@ class PostgresSource:
         with self._reading(query.table):
             source = None if query.leaf is None else self._leaf(query.leaf)
             self._session.copy(known.statements.read(query, limit + 1, source), rows.writer())
+            if source is not None:
+                self._recognise_leaf(query, source)
             self._recognise(query)
         batch = carried(rows, name)
         if batch.num_rows:
@@ -168,10 +171,12 @@ class PostgresSource:
         try:
             yield
         except LockNotAvailable as error:
-            raise SnapshotLost(str(error)) from error
+            raise SnapshotLost(error.what) from error
         except (Undefined, NeedsPerson) as error:
-            if self._is_old or isinstance(error, Undefined):
-                raise SnapshotLost(str(error), is_passing=self._is_old) from error
+            is_old, is_undefined = self._is_old, isinstance(error, Undefined)
+            if is_old or is_undefined:
+                lost = SnapshotLost(error.what, is_passing=is_old, is_undefined=is_undefined)
+                raise lost from error
             error.where = table.qualified
             raise
         self._looks = looks
@@ -204,7 +209,6 @@ class PostgresSource:
             again = read_table(self._session, table.schema, table.name, table.timestamp_column)
             again = treated(again, self._settings)
             self._known[table.qualified] = known = Known(again, self._built(again), told)
-            self._leaf_names.clear()
         return known.looked(told)
 
     def _recognise(self, query: Query) -> None:
@@ -218,6 +222,14 @@ class PostgresSource:
             raise TableChanged
         if known.is_its_own_leaf:  # a partition may come in spite of the lock
             self._recognised.add(name)
+
+    def _recognise_leaf(self, query: Query, source: str) -> None:
+        """See, holding its lock, that it was the leaf that was read.
+
+        The name is of the snapshot; to the COPY it may already have been another table's.
+        """
+        if self._session.row("SELECT to_regclass(%s)::oid::bigint", (source,))[0] != query.leaf:
+            raise TableChanged
 
     def _leaf(self, leaf: int) -> str | None:
         """The leaf's own name, if the role may read it: reading through the parent is slower."""

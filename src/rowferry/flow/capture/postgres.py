@@ -28,14 +28,20 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1", "")
 _SESSION = {
     **TEXT_SETTINGS,
     "default_transaction_read_only": "on",
-    "idle_in_transaction_session_timeout": "0",
     "jit": "off",  # compiling costs more than a small poll
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    "row_security": "off",  # rows that it would hide are an error then, and not left out
     "standard_conforming_strings": "on",
-    "statement_timeout": "0",
+}
+_LIMITS = {  # what ends a session that takes its time, and the least version that has it
+    "statement_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+    "idle_session_timeout": 140_000,
+    "transaction_timeout": 170_000,
 }
 _OPEN = (extensions.TRANSACTION_STATUS_INTRANS, extensions.TRANSACTION_STATUS_INERROR)
-_TRANSIENT = ("08", "40", "53", "55", "57", "58")  # SQLSTATE classes
+_TRANSIENT = ("08", "25P03", "25P04", "40", "53", "55", "57", "58")  # SQLSTATEs, or their classes
+_HIDES_ROWS = "check_enable_rls"  # the server's function that refuses to leave rows out
 _UNCARRIABLE = {
     "22003": "it is out of the range of the form that the settings want",
     "22021": "a text is not of the database's encoding",
@@ -109,8 +115,14 @@ def connected(settings: Settings) -> Session:
     connection = opened(settings)
     connection.autocommit = True
     session = Session(connection, place_of(settings))
-    session.run("; ".join(f"SET {name} = '{value}'" for name, value in _SESSION.items()))
+    pinned = {**_SESSION, **unlimited(session.version)}
+    session.run("; ".join(f"SET {name} = '{value}'" for name, value in pinned.items()))
     return session
+
+
+def unlimited(version: int) -> dict[str, str]:
+    """Settings by which a server of this version lets a session take its time."""
+    return {name: "0" for name, least in _LIMITS.items() if version >= least}
 
 
 def place_of(settings: Settings) -> str:
@@ -166,8 +178,7 @@ def meaning(error: Exception, where: str) -> RowferryError:
     state = getattr(error, "pgcode", None)
     if state is None:
         return Transient(Code.PG_CONN, f"connection lost ({_first_line(error)})", where=where)
-    name = psycopg2.errorcodes.lookup(state)
-    what = f"PostgreSQL: {name.lower()} ({state})"
+    what = f"PostgreSQL: {_named(state)}"
     if not state.startswith(_SILENT):
         what += f": {_first_line(error)}"
     if state in ("42P01", "42703", "XX000", "3F000"):
@@ -177,9 +188,27 @@ def meaning(error: Exception, where: str) -> RowferryError:
     if state.startswith(_TRANSIENT):
         return Transient(Code.PG_CONN, what, where=where)
     if state == "42501" or state.startswith("28"):
-        advice = "GRANT SELECT on the table, and USAGE on its schema, to POSTGRES_USER"
-        return AccessDenied(Code.PG_AUTH, what, where=where, advice=advice)
+        return _denied(error, what, where)
     return _of_the_table(state, what, where)
+
+
+def _named(state: str) -> str:
+    """A SQLSTATE with its name; those of extensions, and of people's own functions, have none."""
+    try:
+        return f"{psycopg2.errorcodes.lookup(state).lower()} ({state})"
+    except KeyError:
+        return f"error {state}"
+
+
+def _denied(error: Exception, what: str, where: str) -> AccessDenied:
+    """What the role may not do; messages are in the server's language, its functions are not."""
+    diagnostics = getattr(error, "diag", None)
+    if getattr(diagnostics, "source_function", None) == _HIDES_ROWS:
+        what = f"row-level security hides rows of the table: {what}"
+        advice = "use a role with BYPASSRLS, or DISABLE ROW LEVEL SECURITY on the table"
+        return AccessDenied(Code.PG_AUTH, what, where=where, advice=advice)
+    advice = "GRANT SELECT on the table, and USAGE on its schema, to POSTGRES_USER"
+    return AccessDenied(Code.PG_AUTH, what, where=where, advice=advice)
 
 
 def _of_the_table(state: str, what: str, where: str) -> NeedsPerson:

@@ -23,11 +23,12 @@ class SnapshotLost(Exception):
     """The read transaction is over, because of this table: all polls of the tick are.
 
     is_passing: it was not looked at in this tick; to look again may be all that it needs.
+    is_undefined: it lacks what is asked of it, and not a lock.
     """
 
-    def __init__(self, why: str, *, is_passing: bool = False) -> None:
+    def __init__(self, why: str, *, is_passing: bool = False, is_undefined: bool = False) -> None:
         super().__init__(why)
-        self.is_passing = is_passing
+        self.is_passing, self.is_undefined = is_passing, is_undefined
 
 
 class Which(Enum):

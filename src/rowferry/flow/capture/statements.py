@@ -220,6 +220,8 @@ SELECT n.at, r.oid::bigint,
         FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (
           SELECT r.oid UNION ALL
           SELECT typrelid FROM own JOIN pg_type y ON y.oid = own.oid WHERE typrelid <> 0)),
+     (SELECT string_agg(conkey::text, ';' ORDER BY conkey)
+        FROM pg_constraint WHERE conrelid = r.oid AND contype = 'n' AND NOT convalidated),
      (SELECT string_agg(concat_ws(',', enumtypid, enumlabel), ';'
                         ORDER BY enumtypid, enumsortorder)
         FROM pg_enum WHERE enumtypid IN (SELECT oid FROM own))))),

@@ -125,7 +125,7 @@ class Topics:
             "auto.offset.reset": "error",
             "error_cb": self._heard,
         }
-        asking = Consumer(consumer_config(self._settings, own))
+        asking = made(Consumer, consumer_config(self._settings, own))
         try:
             yield asking
         except KafkaException as error:

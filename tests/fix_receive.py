@@ -136,7 +136,7 @@ class Ferry:
 
     def produce_raw(self, records: list[tuple[bytes | None, bytes | None]]) -> None:
         """Keys and values as they are, into partition 0, each durable."""
-        producer = Producer(dict(self.kafka.configuration))
+        producer = Producer({**self.kafka.configuration, "message.max.bytes": 2_000_000})
         for key, value in records:
             producer.produce(self.topic, value, key, partition=0)
         assert producer.flush(30) == 0

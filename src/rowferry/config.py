@@ -157,7 +157,9 @@ class Settings(BaseModel):
     group_protocol: Literal["auto", "classic", "consumer"] = setting(
         "auto", "Group protocol; auto: consumer (KIP-848) where the broker has it"
     )
-    session_seconds: float = setting(45, "Session timeout, classic protocol", unit="s", ge=1)
+    session_seconds: float = setting(
+        45, "Session timeout, classic protocol", unit="s", ge=1, le=300
+    )
     resume_from_stage: bool = setting(False, "Take the position from the stage's file names")
     accept_recreated: bool = setting(
         False, "Stage a topic that was created again into a folder of its own"

@@ -14,8 +14,9 @@ RULES = frozenset(
         "client.id", "error_cb", "transactional.id", "transaction.timeout.ms",
         "enable.idempotence", "acks", "request.required.acks", "partitioner", "message.max.bytes",
         "group.id", "group.protocol", "group.instance.id", "isolation.level", "enable.auto.commit",
-        "partition.assignment.strategy", "reconnect.backoff.ms", "check.crcs",
-        "allow.auto.create.topics",
+        "session.timeout.ms", "heartbeat.interval.ms",
+        "partition.assignment.strategy", "reconnect.backoff.ms", "reconnect.backoff.max.ms",
+        "check.crcs", "allow.auto.create.topics",
         "enable.auto.offset.store", "auto.offset.reset", "enable.partition.eof",
     }
 )  # fmt: skip

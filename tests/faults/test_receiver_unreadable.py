@@ -85,6 +85,40 @@ def test_a_missing_dead_letter_topic_is_told_and_nothing_moves(ferry: Ferry) -> 
     assert ferry.files() == []
 
 
+def test_a_record_as_large_as_a_topic_takes_is_put_aside_as_it_came(ferry: Ferry) -> None:
+    # GIVEN one that is larger than the client sends by itself, and its neighbours
+    ferry.create()
+    ferry.kafka.create_topic(f"{ferry.topic}_dead_letter", 1)
+    good = [(b"P%06d" % n, ferry.encode(product(n), SCHEMA, ferry.schema_id)) for n in range(2)]
+    large = (b"large", b"x" * 1_040_000)
+    ferry.produce_raw([good[0], large, good[1]])
+
+    # WHEN
+    ferry.once(on_unreadable="dead_letter")
+
+    # THEN
+    [letter] = read_all(ferry, f"{ferry.topic}_dead_letter", 1)
+    assert letter[:2] == large
+    assert [line["_offset"] for file in ferry.files() for line in file.lines] == [0, 2]
+
+
+def test_a_record_larger_than_the_dead_letter_topic_takes_is_told_with_its_place(
+    ferry: Ferry,
+) -> None:
+    # GIVEN a dead-letter topic of small records, and one among them that is not
+    ferry.create()
+    ferry.kafka.create_topic(f"{ferry.topic}_dead_letter", 1, max_message_bytes="2000")
+    ferry.produce_raw([(None, b"no magic byte"), (None, b"x" * 5000), (None, b"nor here")])
+
+    # WHEN, THEN it stops there at every start, until the topic takes it
+    process = ferry.start("--once", on_unreadable="dead_letter")
+    assert process.wait(60) == 7, ferry.log()
+    [line] = [line for line in ferry.log().splitlines() if "E_TOO_LARGE" in line]
+    assert f"{ferry.topic}/0 offset 1" in line
+    assert f"raise max.message.bytes of {ferry.topic}_dead_letter" in line
+    assert ferry.committed()[0][0] <= 0
+
+
 def test_tombstones_and_truncate_markers_are_lines(ferry: Ferry) -> None:
     ferry.create()
     value = ferry.encode(product(1), SCHEMA, ferry.schema_id)

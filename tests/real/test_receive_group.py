@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from confluent_kafka import OFFSET_END, OFFSET_INVALID, TopicPartition
 
 from fix_receive import Ferry, wait_until
+from rowferry.flow.receive.topics import Topics
 
 pytestmark = pytest.mark.real
 
@@ -105,6 +107,50 @@ def test_sigterm_stages_and_commits_what_was_received_and_ends_with_0(
             assert max(position, 0) == ends[partition]
             assert position < 0 or register.endswith("|b=")
     ferry.check(complete=True)
+
+
+def make_empty(ferry: Ferry, how: str) -> None:
+    """A topic of two partitions whose logs have an end and no record."""
+    ferry.create(partitions=2)
+    ferry.produce(range(100), partitions=2, abort=how == "aborted")
+    if how == "expired":
+        admin = ferry.kafka.admin()  # held until the answer is here
+        places = [TopicPartition(ferry.topic, p, OFFSET_END) for p in range(2)]
+        for future in admin.delete_records(places).values():
+            future.result(10)
+
+
+@pytest.mark.parametrize("how", ["expired", "aborted"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_once_ends_beside_a_member_that_has_nothing_to_stage_and_never_committed(
+    ferry: Ferry, how: str, protocol: str
+) -> None:
+    # GIVEN a receiver that owns partitions of which nothing is left
+    ferry.quick_sessions()
+    make_empty(ferry, how)
+    other = ferry.start(group_protocol=protocol)
+    wait_until(lambda: ferry.log(0).count("partition.taken") == 2, what="its partitions")
+
+    # WHEN another one receives what there is
+    ferry.once(group_protocol=protocol)
+
+    # THEN it has ended, and nobody has staged or committed anything
+    assert other.poll() is None
+    assert ferry.files() == []
+    assert {position for position, _ in ferry.committed().values()} == {OFFSET_INVALID}
+
+
+def test_of_partitions_without_a_position_those_with_records_are_unfinished(ferry: Ferry) -> None:
+    # GIVEN partitions that nobody committed for: a record in one, none any more in the other
+    make_empty(ferry, "expired")
+    ferry.produce_raw([(b"k", b"v")])
+    topics = Topics(ferry.settings())
+    ends = topics.ends([ferry.topic])
+    assert set(ends) == {(ferry.topic, 0), (ferry.topic, 1)}
+    assert min(ends.values()) > 0
+
+    # WHEN, THEN
+    wait_until(lambda: topics.unfinished(ferry.group, ends) == {(ferry.topic, 0)})
 
 
 def is_logged(ferry: Ferry, log: int, event: str) -> bool:

@@ -118,3 +118,16 @@ def test_once_with_workers_does_not_wait_for_the_age_of_each_others_files(ferry:
     assert parent.wait(60) == 0, ferry.log()
     assert takers(ferry) == {"1", "2"}
     ferry.check()
+
+
+def test_once_with_workers_ends_where_nothing_is_left_to_receive(ferry: Ferry) -> None:
+    # GIVEN partitions of which only aborted records are there
+    ferry.create(partitions=4)
+    ferry.produce(range(100), partitions=4, abort=True)
+
+    # WHEN two workers, who both join first, want what there is
+    parent = ferry.start("--once", failpoints="receive.poll=sleep:2000@1", workers=2)
+
+    # THEN neither waits for what the other will never commit
+    assert parent.wait(60) == 0, ferry.log()
+    assert ferry.files() == []

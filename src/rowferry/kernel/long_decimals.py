@@ -1,6 +1,12 @@
-"""Decimals of more digits than Arrow has: big-endian two's complement → all their digits."""
+"""Decimals of more digits than Arrow has: big-endian two's complement → all their digits.
+
+What these take is known before they are written: a byte may stand for 200,000 of them.
+"""
 
 from typing import Final
+
+import pyarrow as pa
+import pyarrow.types as pt
 
 _PIECE_DIGITS: Final = 4000  # Python refuses to write more than 4300 at once
 _PIECE: Final = 10**_PIECE_DIGITS
@@ -21,6 +27,29 @@ def digits_text(raw: bytes, scale: int) -> str:
         return sign + digits + "0" * (-scale if unscaled else 0)
     digits = digits.rjust(scale + 1, "0")
     return f"{sign}{digits[:-scale]}.{digits[-scale:]}"
+
+
+def zeros_in(batch: pa.RecordBatch) -> int:
+    """How many bytes the texts of such decimals may have beyond their digits.
+
+    A zero of a decimal(150000,149999) is a byte in a message, and 150,001 in a line.
+    """
+    places = enumerate(batch.schema)
+    concerned = [n for n, field in places if field.metadata or pt.is_nested(field.type)]
+    return sum(_zeros_in(batch.schema.field(n), batch.column(n)) for n in concerned)
+
+
+def _zeros_in(field: pa.Field, values: pa.Array) -> int:
+    told, kind = field.metadata or {}, field.type  # the array's own may have lost what is inside
+    if told.get(b"logicalType") == b"decimal":
+        scale = int(told[b"scale"])
+        present: int = len(values) - values.null_count
+        return present * scale if scale <= _MOST_ZEROS else 0
+    if pt.is_struct(kind):
+        return sum(_zeros_in(kind.field(n), values.field(n)) for n in range(kind.num_fields))
+    if pt.is_list(kind):
+        return _zeros_in(kind.value_field, values.values)
+    return _zeros_in(kind.item_field, values.items) if pt.is_map(kind) else 0
 
 
 def _decimal_text(number: int) -> str:

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from rowferry.config import Settings
 from rowferry.errors import Code, Transient
 from rowferry.flow.receive.topics import Topics
-from rowferry.kafka import consumer_config, translate
+from rowferry.kafka import consumer_config, made, translate
 from rowferry.model import Offset, Partition, TopicId
 
 _ASK_SECONDS = 10.0
@@ -61,7 +61,7 @@ class TopicReader:
             "check.crcs": True,
             "allow.auto.create.topics": False,
         }
-        self._consumer = Consumer(consumer_config(settings, own))
+        self._consumer = made(Consumer, consumer_config(settings, own))
 
     def logs(self, topic: str) -> list[Log]:
         """The partitions of a topic."""

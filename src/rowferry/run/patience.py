@@ -40,11 +40,13 @@ class Lasting:
         self._seconds = seconds
         self._since: dict[Code, float] = {}
 
-    def heed(self, error: Transient, now: float) -> None:
-        """Take note of why a membership ended.
+    def heed(self, error: Transient, began: float, now: float) -> None:
+        """Take note of why a membership, which began at that time, ended now.
 
         Raises DataAtRisk where a topic stays away, Unreadable where records stay damaged.
         """
+        if now - began > CALM_SECONDS:
+            self._since.clear()  # what ended those before has passed
         self._since = {error.code: self._since.get(error.code, now)}
         if now - self._since[error.code] < self._seconds:
             return

@@ -292,7 +292,7 @@ def _receive_with(parts: Parts, stop: Stop, received: Received) -> None:
         except ProtocolUnsupported:
             parts.take_the_classic_protocol()
         except Transient as error:
-            lasting.heed(error, time.monotonic())
+            lasting.heed(error, started, time.monotonic())
             pause = pauses.after(time.monotonic() - started)
             log.warning("membership.over", reason=str(error), pause_seconds=round(pause, 1))
             stop.wait(pause)

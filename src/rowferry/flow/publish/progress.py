@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from rowferry.config import Settings
 from rowferry.errors import Code, DataAtRisk, Transient
 from rowferry.flow.publish.topics import TopicFacts
-from rowferry.kafka import Heard, consumer_config, translate
+from rowferry.kafka import Heard, consumer_config, made, translate
 from rowferry.stop import Stop
 
 PARTITION = 0  # all of it: another number of partitions must not hide what is there
@@ -95,7 +95,9 @@ class ProgressReader:
         if end == 0:
             return
         heard = Heard()
-        consumer = Consumer(consumer_config(self._settings, {**_PROPERTIES, "error_cb": heard}))
+        consumer = made(
+            Consumer, consumer_config(self._settings, {**_PROPERTIES, "error_cb": heard})
+        )
         try:
             # 0 and not "the beginning", which costs half a second to find out
             consumer.assign([TopicPartition(self._topic, PARTITION, 0)])

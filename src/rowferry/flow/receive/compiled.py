@@ -8,7 +8,16 @@ import pyarrow as pa
 import structlog
 
 from rowferry.flow.receive.foreign import converted
-from rowferry.kernel.avro import AvroCodec, SchemaRefused
+from rowferry.kernel.avro import (
+    AvroCodec,
+    OverBudget,
+    Reason,
+    SchemaRefused,
+    Tally,
+    TooLargeTogether,
+    tally_of,
+)
+from rowferry.kernel.long_decimals import zeros_in
 from rowferry.types import restored
 from rowferry.types.connect import CONNECT_NAME, Names, row_of_envelope, spelled_out
 
@@ -57,7 +66,19 @@ class Compiled:
         name = self.record["name"] if self.record else "value"
         for column, kind, values in self.codec.fallbacks.taken():
             log.debug("kernel.fallback", schema=name, column=column, kind=kind, values=values)
+        # a message alone may come to more for each of its bytes; several are taken in halves
+        octets = len(messages[0] or b"") if len(messages) == 1 else 0
+        try:
+            return self._told(decoded.batch, tally_of(len(messages), octets)), decoded.bad
+        except OverBudget:
+            if len(messages) > 1:
+                raise TooLargeTogether from None
+            return None, {0: Reason.SIZE.value}
+
+    def _told(self, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
+        """The rows as we have them. Raises OverBudget where decimals are too much as text."""
+        tally.charge(zeros_in(batch))
         if self.record is None:
-            return decoded.batch, decoded.bad
-        batch = restored(decoded.batch, self.record)
-        return (converted(batch, self.record, self.names) if self.names else batch), decoded.bad
+            return batch
+        batch = restored(batch, self.record)
+        return converted(batch, self.record, self.names, tally) if self.names else batch

@@ -21,7 +21,7 @@ from rowferry.flow.receive import client
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned, Polled
 from rowferry.flow.receive.messages import by_partition, headers_of, raw_records
 from rowferry.flow.receive.register import Register
-from rowferry.kafka import translate
+from rowferry.kafka import made, translate
 from rowferry.model import Offset, Partition, TopicId
 
 CLEAN_COMMIT_SECONDS = 0.5  # librdkafka's hidden retry of a lost request takes longer
@@ -59,7 +59,7 @@ class GroupMembership:
         self._failure: RowferryError | None = None
         self._closing = False
         self._committing = ThreadPoolExecutor(1, "commit")
-        self._consumer = Consumer(dict(properties))
+        self._consumer = made(Consumer, dict(properties))
         self._consumer.subscribe(
             list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
@@ -260,13 +260,20 @@ class GroupMembership:
 
     def _out_of_range(self, owned: Owned, offset: int) -> DataAtRisk:
         wanted = offset if offset > 0 else owned.start
-        place = TopicPartition(owned.topic.topic, owned.partition)
-        low, high = self._consumer.get_watermark_offsets(place, timeout=_ASSIGN_SECONDS)
-        lost = f"; the records [{wanted}, {low}) are lost" if low > wanted else ""
         return DataAtRisk(
             Code.OFFSET_RESET,
-            f"offset {wanted} is not in the log, which holds [{low}, {high}){lost}",
+            f"offset {wanted} is not in the log{self._held_instead(owned, wanted)}",
             where=owned.where,
             advice="nothing was reset; lengthen the topic's retention, and choose another "
             "ROWFERRY_GROUP and stage prefix to start anew",
         )
+
+    def _held_instead(self, owned: Owned, wanted: int) -> str:
+        """What the log holds, for the message; where no broker says it, it goes without."""
+        place = TopicPartition(owned.topic.topic, owned.partition)
+        try:
+            low, high = self._consumer.get_watermark_offsets(place, timeout=_ASSIGN_SECONDS)
+        except KafkaException:
+            return ""
+        lost = f"; the records [{wanted}, {low}) are lost" if low > wanted else ""
+        return f", which holds [{low}, {high}){lost}"

@@ -10,22 +10,26 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rowferry.kernel.avro import Tally
 from rowferry.kernel.long_decimals import digits_text
 from rowferry.kernel.nested import with_fields, with_items, with_map_items
 from rowferry.types.connect import NANO_TIME, VARIABLE_SCALE, ZONED_TIMESTAMP, Names
 
-Convert = Callable[[pa.Array], pa.Array]
+Convert = Callable[[pa.Array, Tally], pa.Array]
 
 _ZONED: Final = r"^(?P<moment>.+T\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,6})0*)?Z$"
 _FRACTION_DIGITS: Final = 6
 
 
-def converted(batch: pa.RecordBatch, record: Any, names: Names) -> pa.RecordBatch:
-    """A batch of a spelled out record, its values in our form."""
+def converted(batch: pa.RecordBatch, record: Any, names: Names, tally: Tally) -> pa.RecordBatch:
+    """A batch of a spelled out record, its values in our form.
+
+    tally: is charged for the texts of decimals. Raises OverBudget.
+    """
     columns, fields = [], []
     for field, values, avro in zip(batch.schema, batch.columns, record["fields"], strict=True):
         convert = conversion(avro["type"], names)
-        column = convert(values) if convert else values
+        column = convert(values, tally) if convert else values
         columns.append(column)
         fields.append(field.with_type(column.type) if convert else field)
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
@@ -60,27 +64,27 @@ def _nested(avro: Any, names: Names) -> Convert | None:
 
 
 def _in_lists(inner: Convert) -> Convert:
-    def convert(values: pa.Array) -> pa.Array:
-        items = inner(values.values)
+    def convert(values: pa.Array, tally: Tally) -> pa.Array:
+        items = inner(values.values, tally)
         return with_items(values, items, values.type.value_field.with_type(items.type))
 
     return convert
 
 
 def _in_maps(inner: Convert) -> Convert:
-    def convert(values: pa.Array) -> pa.Array:
-        items = inner(values.items)
+    def convert(values: pa.Array, tally: Tally) -> pa.Array:
+        items = inner(values.items, tally)
         return with_map_items(values, items, values.type.item_field.with_type(items.type))
 
     return convert
 
 
 def _in_structs(inners: list[Convert | None]) -> Convert:
-    def convert(values: pa.Array) -> pa.Array:
+    def convert(values: pa.Array, tally: Tally) -> pa.Array:
         children, fields = [], []
         for place, inner in enumerate(inners):
             child = values.field(place)
-            child = inner(child) if inner else child
+            child = inner(child, tally) if inner else child
             children.append(child)
             fields.append(values.type.field(place).with_type(child.type))
         return with_fields(values, children, fields)
@@ -88,21 +92,22 @@ def _in_structs(inners: list[Convert | None]) -> Convert:
     return convert
 
 
-def _variable_scale(values: pa.Array) -> pa.Array:
+def _variable_scale(values: pa.Array, tally: Tally) -> pa.Array:
     """Any scale, below zero, too: 12 with scale -2 is 1200."""
     scales, digits = values.field(0).to_pylist(), values.field(1).to_pylist()
-    pairs = zip(scales, digits, values.is_valid().to_pylist(), strict=True)
-    texts = [
-        None if raw is None or not there else digits_text(raw, scale) for scale, raw, there in pairs
-    ]
+    texts: list[str | None] = []
+    for scale, raw, there in zip(scales, digits, values.is_valid().to_pylist(), strict=True):
+        text = None if raw is None or not there else digits_text(raw, scale)
+        tally.charge(len(text or ""))  # ten bytes of a message are up to 200,000 of text
+        texts.append(text)
     return pa.array(texts, pa.utf8())
 
 
-def _nano_time(values: pa.Array) -> pa.Array:
+def _nano_time(values: pa.Array, _tally: Tally) -> pa.Array:
     return values.view(pa.time64("ns"))
 
 
-def _zoned_timestamp(values: pa.Array) -> pa.Array:
+def _zoned_timestamp(values: pa.Array, _tally: Tally) -> pa.Array:
     """In UTC, with up to six digits: as ours. All others stay as they were written."""
     parts = pc.extract_regex(values, pattern=_ZONED)
     fraction = pc.utf8_rpad(pc.struct_field(parts, "fraction"), _FRACTION_DIGITS, padding="0")

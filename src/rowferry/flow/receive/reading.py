@@ -13,7 +13,7 @@ from rowferry.errors import Code, ConfigError, DataAtRisk, RetryBudgetSpent, Row
 from rowferry.flow.receive import client
 from rowferry.flow.receive.messages import raw_records
 from rowferry.flow.receive.topics import Topics
-from rowferry.kafka import ASK_SECONDS, Heard, consumer_config, translate
+from rowferry.kafka import ASK_SECONDS, Heard, consumer_config, made, translate
 from rowferry.model import Offset, Partition, RawRecords
 
 Start = Literal["beginning", "end"] | datetime | Mapping[int, int]
@@ -36,7 +36,7 @@ class TopicReading:
         self._failure: RowferryError | None = None
         self._stall_seconds = max(settings.connect_seconds, _LEAST_STALL_SECONDS)
         self._heard_at = time.monotonic()
-        self._consumer = Consumer(consumer_config(settings, _properties(self._heard)))
+        self._consumer = made(Consumer, consumer_config(settings, _properties(self._heard)))
         try:
             self._consumer.assign(self._starting_points(start))
         except KafkaException as error:

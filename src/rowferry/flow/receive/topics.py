@@ -1,6 +1,6 @@
 """What the cluster says about topics: which creation one is, and where its partitions end."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +13,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import EarliestSpec, LatestSpec
+from confluent_kafka.admin._listoffsets import EarliestSpec, LatestSpec, OffsetSpec
 
 from rowferry.config import Settings
 from rowferry.errors import Code, Transient
@@ -61,28 +61,16 @@ class Topics:
         """Behind the last committed record of each partition, transactions' markers included."""
         self.ids(topics)
         places = [
-            TopicPartition(topic, partition)
+            (topic, Partition(partition))
             for topic in topics
             for partition in self._partitions[topic]
         ]
-        asked = self._admin.list_offsets(
-            {place: LatestSpec() for place in places},  # type: ignore[no-untyped-call]
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=ASK_SECONDS,
-        )
-        return {
-            (place.topic, Partition(place.partition)): Offset(
-                self._answer(answer, place.topic).offset
-            )
-            for place, answer in asked.items()
-        }
+        return self._offsets(places, LatestSpec())  # type: ignore[no-untyped-call]
 
     def beginning(self, topic: TopicId, partition: Partition) -> Offset:
         """The first offset that a partition's log still holds."""
-        place = TopicPartition(topic.topic, partition)
-        first = EarliestSpec()  # type: ignore[no-untyped-call]
-        asked = self._admin.list_offsets({place: first}, request_timeout=ASK_SECONDS)
-        return Offset(self._answer(asked[place], topic.topic).offset)
+        place = (topic.topic, partition)
+        return self._beginnings([place])[place]
 
     def committed(self, group: str, places: Iterable[Place]) -> dict[Place, Offset]:
         """The group's positions; -1 where it has none."""
@@ -95,12 +83,14 @@ class Topics:
         """The partitions with records before their ends that the group has not completed.
 
         A position below the end is no proof: aborted records and markers may be all that is left.
+        Nor is none at all: whoever owns a partition where nothing is left commits nothing.
         """
         positions = self.committed(group, ends)
+        positions |= self._beginnings([place for place, at in positions.items() if at < 0])
         left = {place for place, position in positions.items() if position < ends[place]}
         looked_at: set[Place] = set()
         with self._asking(group) as asking:
-            asking.assign([TopicPartition(*p, positions[p]) for p in left if positions[p] >= 0])
+            asking.assign([TopicPartition(*place, positions[place]) for place in left])
             for message in asking.consume(_MOST_LOOKED_AT, _LOOK_SECONDS) if left else ():
                 place = (message.topic() or "", Partition(message.partition() or 0))
                 error = message.error()
@@ -109,6 +99,24 @@ class Topics:
                     left -= {place} - looked_at
                 looked_at.add(place)
         return left
+
+    def _beginnings(self, places: Sequence[Place]) -> dict[Place, Offset]:
+        """The first offsets that the partitions' logs still hold."""
+        return self._offsets(places, EarliestSpec())  # type: ignore[no-untyped-call]
+
+    def _offsets(self, places: Sequence[Place], spec: OffsetSpec) -> dict[Place, Offset]:
+        """Where the partitions' logs begin, or end for readers of committed records."""
+        if not places:
+            return {}
+        asked = self._admin.list_offsets(
+            {TopicPartition(*place): spec for place in places},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=ASK_SECONDS,
+        )
+        return {
+            _place(place): Offset(self._answer(answer, place.topic).offset)
+            for place, answer in asked.items()
+        }
 
     @contextmanager
     def _asking(self, group: str) -> Iterator[Consumer]:
@@ -125,7 +133,7 @@ class Topics:
             "auto.offset.reset": "error",
             "error_cb": self._heard,
         }
-        asking = Consumer(consumer_config(self._settings, own))
+        asking = made(Consumer, consumer_config(self._settings, own))
         try:
             yield asking
         except KafkaException as error:

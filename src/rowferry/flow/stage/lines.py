@@ -15,6 +15,7 @@ from rowferry.kernel.lines import encode_lines
 from rowferry.kernel.lines_json import JsonForm
 from rowferry.kernel.lines_pieces import Unjoined, joined_already, unjoined
 from rowferry.kernel.lines_values import Decimals
+from rowferry.kernel.long_decimals import zeros_in
 from rowferry.model import DecodedRecords
 
 Numbers = npt.NDArray[np.int64]
@@ -79,6 +80,7 @@ class LineFormat:
             len(group.offsets) * own
             + 2 * int(group.batch.nbytes)
             + _names_in(group.batch.to_struct_array())
+            + zeros_in(group.batch)
             for group in groups
         )
 

@@ -95,6 +95,11 @@ class Lane:
         return self._batch.has_records
 
     @property
+    @property
+    def replaying(self) -> bool:
+        """Whether a predecessor decided where the open file ends."""
+        return self._batch.replaying
+
     def is_idle(self) -> bool:
         """Whether nothing of it is under way."""
         return not (self._backlog or self.has_open or self.closed or self.flying)

@@ -1,6 +1,7 @@
 """Taking a partition up, keeping what is staged, trying again: the parts by themselves."""
 
 import gzip
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -20,8 +21,9 @@ from rowferry.flow.stage.names import file_name
 from rowferry.model import Offset, Partition, Range, RawRecords, TopicId
 from rowferry.run.lane import FileMaking, Lane
 from rowferry.run.spool import Spool
+from rowferry.run.steps import Flying
 from rowferry.run.takeover import Entry, FirstPutCheck, Taken
-from rowferry.run.uploads import Uploads
+from rowferry.run.uploads import Task, Uploads
 
 TOPIC = TopicId("orders", "AbC-_123")
 FORMAT = line_format(("_offset",))
@@ -34,6 +36,10 @@ def boundary(start: int, end: int, rows: int | None = None) -> Boundary:
 
 def owned(start: int = 0, metadata: str | None = None) -> Owned:
     return Owned(TOPIC, Partition(0), Offset(start), metadata)
+
+
+def never() -> None:
+    raise AssertionError
 
 
 @pytest.fixture
@@ -177,6 +183,37 @@ def test_records_that_come_again_end_the_membership(lane: Callable[..., Lane]) -
     fresh.add(fetched(fresh, 0, 1, 2), 0.0)
     with pytest.raises(MembershipOver):
         fresh.add(fetched(fresh, 2, 3), 0.0)
+
+
+def test_a_dropped_lane_leaves_no_file_but_those_under_way_until_they_have_ended(
+    lane: Callable[..., Lane], tmp_path: Path
+) -> None:
+    # GIVEN a file that is staged, one that is being uploaded, one that waits for its upload
+    dropped = lane([boundary(0, 2), boundary(2, 4), boundary(4, 6)], [])
+    dropped.add(fetched(dropped, *range(6)), 0.0)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def upload() -> None:
+        begun.set()
+        may_end.wait(20)
+
+    tasks = [Task(lambda: None, "staged"), Task(upload, "under way"), Task(never, "waiting")]
+    tasks[0].run()
+    worker = threading.Thread(target=tasks[1].run)
+    worker.start()
+    assert begun.wait(10)
+    files = [closed.file for closed in dropped.closed]
+    dropped.flying += [Flying(dropped.closed.popleft(), task) for task in tasks]
+    # WHEN
+    dropped.discard()
+    # THEN
+    assert files[1] is not None
+    assert list(tmp_path.glob("*.gz")) == [files[1].path]
+    may_end.set()
+    worker.join(10)
+    assert list(tmp_path.glob("*.gz")) == []
+    tasks[2].run()
+    assert tasks[2].error is None
 
 
 # --- Uploads and the spool

@@ -187,10 +187,10 @@ class Lane:
         return not self.has_open or now - self._landed_at >= _COMPLETION_SECONDS
 
     def discard(self) -> None:
-        """Drop everything; uploads under way go on and do no harm."""
+        """Drop everything; uploads under way go on and do no harm, their files go with them."""
         for flying in self.flying:
-            if flying.task is not None:
-                flying.task.cancel()
+            if flying.task is not None and flying.closed.file is not None:
+                flying.task.cancel(then=flying.closed.file.discard)
         if self._file is not None:
             self._file.discard()
         for closed in self.closed:

@@ -35,7 +35,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
     Code.UNEXPECTED: ("A bug of Rowferry.", "Report it with the traceback from the named file."),
     Code.CONFIG: ("Settings are missing, wrong or contradictory.", "Repair each listed line."),
     Code.FENCED: ("Another instance took over.", "Stop one, or rename one's pipeline."),
-    Code.LOCAL_RESOURCE: ("Disk, memory or descriptors ran out.", "Free some; see SPOOL_DIR."),
+    Code.LOCAL_RESOURCE: (
+        "Disk, memory or descriptors ran out.",
+        "Free some; see SPOOL_DIR. A receiver waits for space on a full disk.",
+    ),
     Code.PG_CONN: ("PostgreSQL is not reached.", "See POSTGRES_HOST and POSTGRES_PORT."),
     Code.PG_AUTH: ("PostgreSQL refuses.", "See the password; run the GRANTs that `init` prints."),
     Code.PG_HISTORY_DIVERGED: (

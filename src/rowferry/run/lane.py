@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from rowferry.errors import Code, DataAtRisk, Transient, Unreadable
+from rowferry.errors import Code, DataAtRisk, NoSpace, Transient, Unreadable
 from rowferry.flow.receive.batches import Cut, OpenBatch, Reason, Received, Triggers
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned
 from rowferry.flow.receive.decode import Decoder
@@ -112,7 +112,7 @@ class Lane:
         return sum(file.spooled for file in files if file is not None)
 
     def add(self, fetched: Fetched, now: float) -> None:
-        """Take what was fetched into files. Raises MembershipOver where offsets go back."""
+        """Put what was fetched into files. Raises NoSpace, MembershipOver where offsets go back."""
         raw = fetched.raw
         if len(raw.offsets) and raw.offsets[0].as_py() < self._received:
             raise MembershipOver(
@@ -132,6 +132,8 @@ class Lane:
                 self._backlog.extendleft(reversed(halves))
                 self.most = len(halves[0].raw.values)
                 continue
+            except NoSpace:  # what came is in the file in part: it cannot be tried again
+                raise
             except Transient as error:
                 log.warning("records.waiting", partition=self.owned.where, reason=str(error))
                 self._pause = min(2 * self._pause, _LONGEST_RETRY_SECONDS)

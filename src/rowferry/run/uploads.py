@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 import structlog
 
-from rowferry.errors import Code, RowferryError, Transient
+from rowferry.errors import Code, NoSpace, RowferryError, Transient
 from rowferry.failpoints import failpoint
 from rowferry.flow.stage.contract import Stage
 
@@ -26,9 +26,10 @@ def _nothing() -> None: ...
 
 @dataclass(eq=False, slots=True)
 class Task:
-    """Work of the pool: done, failed with an error for a person, or still under way.
+    """Work of the pool: done, failed with an error for the loop, or still under way.
 
-    Transient errors are not seen outside: the task is tried again until it is cancelled.
+    Transient errors are not seen outside, but for NoSpace: the task is tried again until it is
+    cancelled.
     """
 
     action: Callable[[], None]
@@ -86,6 +87,9 @@ class Task:
             self.tries += 1
             try:
                 self.action()
+                break
+            except NoSpace as error:  # our own files may be what fills the disk: give them up
+                self.error = error
                 break
             except Transient as error:
                 log.warning("stage.retry", what=self.what, reason=str(error), tries=self.tries)

@@ -158,7 +158,9 @@ class Settings(BaseModel):
         "auto", "Group protocol; auto: consumer (KIP-848) where the broker has it"
     )
     session_seconds: float = setting(45, "Session timeout, classic protocol", unit="s", ge=1)
-    resume_from_stage: bool = setting(False, "Take the position from the stage's file names")
+    resume_from_stage: bool = setting(
+        False, "Take the position from the stage's file names; count the rows of decided files anew"
+    )
     accept_recreated: bool = setting(
         False, "Stage a topic that was created again into a folder of its own"
     )

@@ -99,8 +99,8 @@ MEANINGS: dict[Code, tuple[str, str]] = {
     Code.STAGE_DOWN: ("The stage is not reached.", "None: it is tried again."),
     Code.STAGE_GONE: ("The stage is not there, or refuses.", "Create it; see its grants."),
     Code.STAGE_CONFLICT: (
-        "A staged file has the right name and other contents.",
-        "Find out who else writes there; nothing was overwritten.",
+        "A file has the right name and other contents, or would have other rows than decided.",
+        "Do what the line says; nothing was overwritten.",
     ),
     Code.SF_AUTH: ("Snowflake refuses the login.", "See the SNOWFLAKE_* settings; use a key pair."),
     Code.INCOMPLETE: ("Files leave a gap or overlap.", "Run `rowferry verify`."),

@@ -160,7 +160,9 @@ class Settings(BaseModel):
     session_seconds: float = setting(
         45, "Session timeout, classic protocol", unit="s", ge=1, le=300
     )
-    resume_from_stage: bool = setting(False, "Take the position from the stage's file names")
+    resume_from_stage: bool = setting(
+        False, "Take the position from the stage's file names; count the rows of decided files anew"
+    )
     accept_recreated: bool = setting(
         False, "Stage a topic that was created again into a folder of its own"
     )
@@ -182,7 +184,12 @@ class Settings(BaseModel):
     upload_threads: int = setting(4, "Uploads in flight", ge=1, le=64)
     put_seconds: float = setting(120, "Deadline of one upload", unit="s", gt=0)
     spool_dir: str | None = setting(None, "Folder for open files; unset: the system's temporary")
-    spool_bytes: int = setting(1_000_000_000, "Most bytes waiting for upload", unit="B", ge=1)
+    spool_bytes: int = setting(
+        1_000_000_000,
+        "Most bytes waiting for upload, but for a file decided before",
+        unit="B",
+        ge=1,
+    )
     dead_letter: str = setting("{topic}_dead_letter", "Topic of what cannot be read")
 
     # --- Load

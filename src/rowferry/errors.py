@@ -77,6 +77,12 @@ class UnknownOutcome(Transient):
     """A commit or an abort whose outcome is unknown: start again from what is durable."""
 
 
+class NoSpace(Transient):
+    """A disk of this machine is full: what was spooled is given up, and built again later."""
+
+    exit_code = 8
+
+
 class NeedsPerson(RowferryError):
     """We stop, nothing is reset, and the message says what to do."""
 

@@ -270,6 +270,8 @@ class FakeMembership:
         if self._over or owned is not self._owned:
             raise MembershipOver(Code.KAFKA_CONN, "not owned")
         value = (int(register.position), register.metadata)
+        if not register.fits:
+            raise Broken(f"a broker refuses {len(register.metadata)} characters")
         outcome = self._member.outcomes.pop(0) if self._member.outcomes else "clean"
         is_current = self.generation == self._world.generation
         if outcome in ("clean", "applied") and is_current:

@@ -1,11 +1,16 @@
 """A stage that is slow or full: what waits stays within SPOOL_BYTES, the group is kept."""
 
 import base64
+import errno
 import gzip
+import os
 import random
 import re
+import signal
+import threading
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +88,57 @@ def test_a_slow_stage_pauses_at_the_spools_cap_and_all_arrives(harbour: Harbour)
     assert SPOOL_BYTES <= watched.most <= SPOOL_BYTES + CHUNK_BYTES
     assert harbour.said.count("partition.taken") == 2
     assert not harbour.was_left()
+    harbour.check()
+
+
+def test_files_that_were_decided_are_completed_though_the_spool_is_smaller(
+    harbour: Harbour,
+) -> None:
+    # GIVEN a predecessor that decided large files in two partitions, and was killed
+    ferry = harbour.ferry
+    more = range(len(ROWS), 3 * len(ROWS))
+    ferry.produce(more, partitions=2)
+    limits: dict[str, Any] = {"max_records": 10**6, "delivery": "batch"}
+    killed = ferry.start("--once", failpoints="receive.plan=kill@2", **limits)
+    assert killed.wait(60) == -signal.SIGKILL, ferry.log()
+    [one, other] = [register.partition("|b=")[2] for _, register in ferry.committed().values()]
+    assert one
+    assert other
+    # WHEN its successor may spool less than either of them
+    with Receiving(harbour, spool_bytes=SPOOL_BYTES):
+        # THEN both are staged as they were decided
+        wait_until(lambda: sum(at for at, _ in ferry.committed().values()) >= more.stop, 60)
+    assert harbour.said.count("spool.exceeded") == 1
+    assert len(harbour.check()) == 2
+
+
+def test_a_disk_that_is_full_for_a_while_is_waited_for_with_nothing_spooled(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a disk that has no space for files, once some are there
+    spool = harbour.ferry.folder / "spool"
+    full, opened, open_ = threading.Event(), count(), os.open
+
+    def open_where_there_is_space(path: Any, flags: int, *more: Any, **also: Any) -> int:
+        is_file = Path(os.fsdecode(path)).suffix == ".gz" and spool in Path(path).parents
+        if is_file and next(opened) == 3:
+            full.set()
+        return (
+            open_("/dev/full", os.O_WRONLY)
+            if is_file and full.is_set()
+            else open_(path, flags, *more, **also)
+        )
+
+    monkeypatch.setattr("os.open", open_where_there_is_space)
+    with Receiving(harbour, max_records=500):
+        # WHEN that lasts
+        wait_until(lambda: harbour.said.count("membership.over") >= 2)
+        # THEN the reason is said, and what was spooled makes room
+        assert os.strerror(errno.ENOSPC) in harbour.said
+        wait_until(lambda: bytes_in(spool) == 0)
+        # AND all goes on once there is space
+        full.clear()
+        wait_until(lambda: staged_to_the_end(harbour), 60)
     harbour.check()
 
 

@@ -1,6 +1,8 @@
 """A Snowflake stage keeps the contract: on the emulator, and on the fake that is strict."""
 
+import errno
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from fix_snowflake import MakeSnowflake
 from fix_stack import SnowflakeServer
 from memory import most_memory
 from rowferry.config import Settings
-from rowferry.errors import AccessDenied, Code, DataAtRisk, RowferryError, Transient
+from rowferry.errors import AccessDenied, Code, DataAtRisk, NoSpace, RowferryError, Transient
 from rowferry.flow.stage.snowflake import SnowflakeStage
 from rowferry.model import StagedFile
 from strict_snowflake import Cloud, Encryption, StrictSnowflake
@@ -162,6 +164,30 @@ def test_a_black_hole_ends_at_the_deadline_and_the_next_try_has_a_session_of_its
         stage.put(NAME, spool())
     finally:
         stage.close()
+
+
+def test_a_full_disk_here_is_not_the_stages_fault_and_the_session_stays(
+    strict_snowflake: StrictSnowflake, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a session, and then no space for the link that PUT takes
+    fake = strict_snowflake
+    stage, path = stage_on(fake), spool()
+    stage.put(NAME, path)
+
+    def make_folder(**_: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
+
+    # WHEN
+    with monkeypatch.context() as full:
+        full.setattr("rowferry.flow.stage.snowflake.tempfile.mkdtemp", make_folder)
+        with pytest.raises(NoSpace) as refused:
+            stage.put(NEXT, path)
+    # THEN
+    assert refused.value.code is Code.LOCAL_RESOURCE
+    assert str(path.parent) in str(refused.value)
+    stage.put(NEXT, path)
+    stage.close()
+    assert len(fake.logins) == 1
 
 
 def test_a_wrong_password_needs_a_person_and_shows_no_secret(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory import most_memory
-from rowferry.errors import Code, DataAtRisk, LocalResource
+from rowferry.errors import Code, DataAtRisk, LocalResource, NoSpace
 from rowferry.flow.stage.directory import DirectoryStage
 from rowferry.flow.stage.files import BLOCK_BYTES, OpenFile
 from rowferry.flow.stage.names import (
@@ -119,9 +119,28 @@ def test_a_full_disk_is_told_as_one() -> None:
     file = OpenFile(Path("/dev/full"), 1)
     with Path("/dev/full").open("wb", buffering=0) as full:
         file._file = full
-        with pytest.raises(LocalResource) as refused:
+        with pytest.raises(NoSpace) as refused:
             file.add(os.urandom(2 * BLOCK_BYTES))
+    assert refused.value.code is Code.LOCAL_RESOURCE
     assert os.strerror(errno.ENOSPC) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EDQUOT, NoSpace), (errno.EIO, LocalResource), (errno.EMFILE, LocalResource)],
+)
+def test_space_may_come_and_what_else_the_disk_refuses_needs_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def open_(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    file = OpenFile(tmp_path / "0.gz", 1)
+    monkeypatch.setattr("rowferry.flow.stage.files.os.open", open_)
+    with pytest.raises(kind) as refused:
+        file.finish()
+    assert type(refused.value) is kind
+    file.discard()
 
 
 # --- A folder as a stage

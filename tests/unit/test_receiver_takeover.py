@@ -1,6 +1,9 @@
 """Taking a partition up, keeping what is staged, trying again: the parts by themselves."""
 
+import errno
 import gzip
+import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -9,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from properties.receive_world import FakeDecoder
-from rowferry.errors import Code, DataAtRisk, Transient
+from rowferry.errors import Code, DataAtRisk, NoSpace, Transient
 from rowferry.flow.receive.batches import Reason, Triggers
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned
 from rowferry.flow.receive.decode import Decoder
@@ -20,8 +23,9 @@ from rowferry.flow.stage.names import file_name
 from rowferry.model import Offset, Partition, Range, RawRecords, TopicId
 from rowferry.run.lane import FileMaking, Lane
 from rowferry.run.spool import Spool
+from rowferry.run.steps import Flying
 from rowferry.run.takeover import Entry, FirstPutCheck, Taken
-from rowferry.run.uploads import Uploads
+from rowferry.run.uploads import Task, Uploads, raise_failure
 
 TOPIC = TopicId("orders", "AbC-_123")
 FORMAT = line_format(("_offset",))
@@ -34,6 +38,10 @@ def boundary(start: int, end: int, rows: int | None = None) -> Boundary:
 
 def owned(start: int = 0, metadata: str | None = None) -> Owned:
     return Owned(TOPIC, Partition(0), Offset(start), metadata)
+
+
+def never() -> None:
+    raise AssertionError
 
 
 @pytest.fixture
@@ -179,6 +187,52 @@ def test_records_that_come_again_end_the_membership(lane: Callable[..., Lane]) -
         fresh.add(fetched(fresh, 2, 3), 0.0)
 
 
+def test_a_dropped_lane_leaves_no_file_but_those_under_way_until_they_have_ended(
+    lane: Callable[..., Lane], tmp_path: Path
+) -> None:
+    # GIVEN a file that is staged, one that is being uploaded, one that waits for its upload
+    dropped = lane([boundary(0, 2), boundary(2, 4), boundary(4, 6)], [])
+    dropped.add(fetched(dropped, *range(6)), 0.0)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def upload() -> None:
+        begun.set()
+        may_end.wait(20)
+
+    tasks = [Task(lambda: None, "staged"), Task(upload, "under way"), Task(never, "waiting")]
+    tasks[0].run()
+    worker = threading.Thread(target=tasks[1].run)
+    worker.start()
+    assert begun.wait(10)
+    files = [closed.file for closed in dropped.closed]
+    dropped.flying += [Flying(dropped.closed.popleft(), task) for task in tasks]
+    # WHEN
+    dropped.discard()
+    # THEN
+    assert files[1] is not None
+    assert list(tmp_path.glob("*.gz")) == [files[1].path]
+    may_end.set()
+    worker.join(10)
+    assert list(tmp_path.glob("*.gz")) == []
+    tasks[2].run()
+    assert tasks[2].error is None
+
+
+def test_a_full_disk_ends_the_membership_as_what_came_is_spooled_in_part(
+    lane: Callable[..., Lane], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a disk without space
+    def open_(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    full = lane([boundary(0, 2)], [])
+    monkeypatch.setattr("rowferry.flow.stage.files.os.open", open_)
+    # THEN the records are not taken again into the same files
+    with pytest.raises(NoSpace):
+        full.add(fetched(full, 0, 1, 2), 0.0)
+    full.discard()
+
+
 # --- Uploads and the spool
 
 
@@ -220,6 +274,19 @@ def test_an_upload_that_needs_a_person_is_not_repeated(uploads: Uploads, tmp_pat
     assert task.wait(10)
     assert isinstance(task.error, DataAtRisk)
     assert task.tries == 1
+
+
+def test_a_file_that_there_was_no_space_for_is_not_waited_for(uploads: Uploads) -> None:
+    """Only another membership builds it again."""
+
+    def whole() -> Path:
+        raise NoSpace(Code.LOCAL_RESOURCE, "full")
+
+    task = uploads.put("a/b.json.gz", whole, lambda: None)
+    assert task.wait(10)
+    assert task.tries == 1
+    with pytest.raises(NoSpace):
+        raise_failure(task)
 
 
 def test_the_spool_is_private_and_what_the_dead_left_is_removed(tmp_path: Path) -> None:

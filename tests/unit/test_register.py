@@ -59,6 +59,16 @@ def test_files_follow_on_each_other_or_are_not_planned() -> None:
             planned.plan(wrong)
 
 
+def test_a_decided_file_may_have_its_rows_counted_anew_where_it_is() -> None:
+    planned = register(0, boundary(0, 3), boundary(3, 9, 2), boundary(9, 11))
+    recounted = register(0, boundary(0, 3), boundary(3, 9, 5), boundary(9, 11))
+    assert planned.decide(boundary(3, 9, 5)) == recounted
+    assert planned.decide(boundary(0, 3)) == planned
+    assert planned.decide(boundary(11, 12)) == planned.plan(boundary(11, 12))
+    with pytest.raises(ValueError, match="does not follow"):
+        planned.decide(boundary(3, 8))
+
+
 def test_the_position_moves_behind_completed_files_only() -> None:
     planned = register(0, boundary(0, 3), boundary(3, 9), boundary(9, 11))
     assert planned.complete(2) == register(9, boundary(9, 11))

@@ -35,7 +35,10 @@ MEANINGS: dict[Code, tuple[str, str]] = {
     Code.UNEXPECTED: ("A bug of Rowferry.", "Report it with the traceback from the named file."),
     Code.CONFIG: ("Settings are missing, wrong or contradictory.", "Repair each listed line."),
     Code.FENCED: ("Another instance took over.", "Stop one, or rename one's pipeline."),
-    Code.LOCAL_RESOURCE: ("Disk, memory or descriptors ran out.", "Free some; see SPOOL_DIR."),
+    Code.LOCAL_RESOURCE: (
+        "Disk, memory or descriptors ran out.",
+        "Free some; see SPOOL_DIR. A receiver waits for space on a full disk.",
+    ),
     Code.PG_CONN: ("PostgreSQL is not reached.", "See POSTGRES_HOST and POSTGRES_PORT."),
     Code.PG_AUTH: ("PostgreSQL refuses.", "See the password; run the GRANTs that `init` prints."),
     Code.PG_HISTORY_DIVERGED: (
@@ -96,8 +99,8 @@ MEANINGS: dict[Code, tuple[str, str]] = {
     Code.STAGE_DOWN: ("The stage is not reached.", "None: it is tried again."),
     Code.STAGE_GONE: ("The stage is not there, or refuses.", "Create it; see its grants."),
     Code.STAGE_CONFLICT: (
-        "A staged file has the right name and other contents.",
-        "Find out who else writes there; nothing was overwritten.",
+        "A file has the right name and other contents, or would have other rows than decided.",
+        "Do what the line says; nothing was overwritten.",
     ),
     Code.SF_AUTH: ("Snowflake refuses the login.", "See the SNOWFLAKE_* settings; use a key pair."),
     Code.INCOMPLETE: ("Files leave a gap or overlap.", "Run `rowferry verify`."),

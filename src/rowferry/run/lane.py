@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from rowferry.errors import Code, DataAtRisk, Transient, Unreadable
+from rowferry.errors import Code, NoSpace, Transient, Unreadable
 from rowferry.flow.receive.batches import Cut, OpenBatch, Reason, Received, Triggers
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned
 from rowferry.flow.receive.decode import Decoder
@@ -19,7 +19,7 @@ from rowferry.kernel.avro import TooLargeTogether
 from rowferry.model import Offset, RawRecords
 from rowferry.run.compressing import BackgroundFile, Compressor
 from rowferry.run.steps import Closed, Committing, Flying, Step
-from rowferry.run.takeover import FirstPutCheck, Taken
+from rowferry.run.takeover import FirstPutCheck, Taken, other_rows
 
 _RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 0.5, 30.0
 _COMPLETION_SECONDS = 1.0
@@ -41,6 +41,7 @@ class FileMaking:
     new_path: Callable[[], Path]
     dead_letter: Callable[[Fetched, dict[int, str]], None] | None  # None: stop at the first
     compressor: Compressor | None = None  # None: the loop compresses
+    recount: bool = False  # decided files that are not staged may have other rows by now
 
     def new_file(self) -> BackgroundFile:
         """A file to be filled."""
@@ -95,6 +96,11 @@ class Lane:
         return self._batch.has_records
 
     @property
+    def replaying(self) -> bool:
+        """Whether a predecessor decided where the open file ends."""
+        return self._batch.replaying
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing of it is under way."""
         return not (self._backlog or self.has_open or self.closed or self.flying)
@@ -107,7 +113,7 @@ class Lane:
         return sum(file.spooled for file in files if file is not None)
 
     def add(self, fetched: Fetched, now: float) -> None:
-        """Take what was fetched into files. Raises MembershipOver where offsets go back."""
+        """Put what was fetched into files. Raises NoSpace, MembershipOver where offsets go back."""
         raw = fetched.raw
         if len(raw.offsets) and raw.offsets[0].as_py() < self._received:
             raise MembershipOver(
@@ -127,6 +133,8 @@ class Lane:
                 self._backlog.extendleft(reversed(halves))
                 self.most = len(halves[0].raw.values)
                 continue
+            except NoSpace:  # what came is in the file in part: it cannot be tried again
+                raise
             except Transient as error:
                 log.warning("records.waiting", partition=self.owned.where, reason=str(error))
                 self._pause = min(2 * self._pause, _LONGEST_RETRY_SECONDS)
@@ -160,10 +168,12 @@ class Lane:
             register = replace(register, format=self._making.format.fingerprint)
         decided = 0
         for closed in self.closed if decide else ():
-            wider = register.plan(closed.boundary) if closed.reason != Reason.PLANNED else register
-            if not wider.fits:
-                break
-            register, decided = wider, decided + 1
+            if closed.boundary not in register.planned:
+                wider = register.decide(closed.boundary)
+                if not wider.fits:
+                    break
+                register = wider
+            decided += 1
         return Step(register, landed, decided)
 
     def apply(self, step: Step) -> tuple[list[Closed], list[Closed]]:
@@ -182,10 +192,10 @@ class Lane:
         return not self.has_open or now - self._landed_at >= _COMPLETION_SECONDS
 
     def discard(self) -> None:
-        """Drop everything; uploads under way go on and do no harm."""
+        """Drop everything; uploads under way go on and do no harm, their files go with them."""
         for flying in self.flying:
-            if flying.task is not None:
-                flying.task.cancel()
+            if flying.task is not None and flying.closed.file is not None:
+                flying.task.cancel(then=flying.closed.file.discard)
         if self._file is not None:
             self._file.discard()
         for closed in self.closed:
@@ -225,28 +235,33 @@ class Lane:
             index = cut.upto
             if cut.boundary is None or cut.reason is None:
                 continue
-            if cut.reason is Reason.PLANNED and self._is_kept(cut):
-                self._drop_open()
-                self.closed.append(Closed(cut.boundary, None, cut.reason, now))
+            if cut.reason is Reason.PLANNED:
+                self._close_planned(cut.boundary, cut.lines, now)
             else:
                 self._close(cut.boundary, cut.reason)
 
-    def _is_kept(self, cut: Cut) -> bool:
-        """Whether the staged file stands, because ours would differ from it.
+    def _close_planned(self, boundary: Boundary, lines: int, now: float) -> None:
+        """End a file where a predecessor decided; a staged one stands where ours would differ.
 
-        Raises DataAtRisk where ours would differ from what was planned, and none is staged.
+        Raises DataAtRisk where ours would have other rows than were decided, and none is staged.
         """
-        differs = cut.boundary is not None and cut.lines != cut.boundary.rows
-        is_staged = cut.boundary in self._staged
-        if differs and not is_staged and cut.boundary is not None:
-            raise DataAtRisk(
-                Code.STAGE_CONFLICT,
-                f"the records [{cut.boundary.start}, {cut.boundary.end}) were {cut.boundary.rows} "
-                f"when their file was decided, and are {cut.lines} now",
-                where=self.owned.where,
-                advice="is the topic compacted? Its retention must be longer than any stop",
+        is_other = self.register.format != self._making.format.fingerprint
+        if boundary in self._staged and (lines != boundary.rows or is_other):
+            self._drop_open()
+            self.closed.append(Closed(boundary, None, Reason.PLANNED, now))
+            return
+        if lines != boundary.rows:
+            if not self._making.recount:
+                raise other_rows(boundary, lines, self.owned.where, is_other_format=is_other)
+            log.warning(
+                "file.recounted",
+                partition=self.owned.where,
+                first=boundary.start,
+                end=boundary.end,
+                decided=boundary.rows,
+                rows=lines,
             )
-        return is_staged and (differs or self.register.format != self._making.format.fingerprint)
+        self._close(replace(boundary, rows=lines), Reason.PLANNED)
 
     def _open(self, now: float) -> BackgroundFile:
         if self._file is None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import structlog
+
 from rowferry.config import Delivery, Settings
 from rowferry.model import RawRecords
 from rowferry.run.lane import Lane
@@ -16,6 +18,8 @@ _BACKLOG_SECONDS = 0.005  # what is there keeps the loop busy while the client f
 _BACKLOG_SHARE = 0.25  # of the records that were asked for
 _ROOM = 0.75  # of the spool, before what was paused goes on
 
+log = structlog.get_logger()
+
 
 class Pressure:
     """Decides what is paused; pure but for the averages it keeps."""
@@ -24,7 +28,7 @@ class Pressure:
         self._spool_bytes = settings.spool_bytes
         self._most_records = min(_CHUNK_RECORDS, _FILES_A_CHUNK * settings.max_records)
         self._record_bytes = 1.0
-        self._is_full = False
+        self._is_full = self._has_warned = False
         self.is_behind = False  # the last poll told of a backlog: the next one waits for no more
         # consume() waits for as many records as were asked for, so its timeout is latency
         is_streaming = settings.delivery is Delivery.STREAMING
@@ -60,14 +64,40 @@ class Pressure:
         """Which lanes are to be paused."""
         spooled = sum(lane.spooled_bytes for lane in lanes)
         self._is_full = spooled >= self._spool_bytes * (_ROOM if self._is_full else 1.0)
+        beyond = self._to_complete(lanes)
         for lane in lanes:
             pending = len(lane.closed) + len(lane.flying)
             is_crowded = pending >= (_FEW_PENDING if lane.paused else _MOST_PENDING)
             stopped = lane.unreadable is not None
-            yield lane, self._is_full or is_crowded or lane.held_up or stopped
+            is_full = self._is_full and lane is not beyond
+            yield lane, is_full or is_crowded or lane.held_up or stopped
 
     def to_close(self, lanes: Sequence[Lane]) -> Lane | None:
         """The lane whose open file has to end because open files alone fill the spool."""
-        if not self._is_full or any(lane.closed or lane.flying for lane in lanes):
+        if not self._only_open_files_fill_it(lanes):
             return None
-        return max(lanes, key=lambda lane: lane.spooled_bytes, default=None)
+        ours = [lane for lane in lanes if not lane.replaying and lane.spooled_bytes]
+        return max(ours, key=lambda lane: lane.spooled_bytes, default=None)
+
+    def _to_complete(self, lanes: Sequence[Lane]) -> Lane | None:
+        """The lane that goes on beyond the cap, as a predecessor decided where its file ends.
+
+        One at a time, the fullest, which stays the fullest until its file has ended: the spool
+        grows by what is left of that file, and no more.
+        """
+        if not self._only_open_files_fill_it(lanes) or self.to_close(lanes) is not None:
+            return None
+        able = [lane for lane in lanes if lane.replaying and not lane.held_up]
+        fullest = max(able, key=lambda lane: lane.spooled_bytes, default=None)
+        if fullest is not None and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "spool.exceeded",
+                partition=fullest.owned.where,
+                reason="a file that was decided before needs more than ROWFERRY_SPOOL_BYTES",
+                bytes=self._spool_bytes,
+            )
+        return fullest
+
+    def _only_open_files_fill_it(self, lanes: Sequence[Lane]) -> bool:
+        return self._is_full and not any(lane.closed or lane.flying for lane in lanes)

@@ -104,9 +104,9 @@ class Receiver:
                 self._settle(lane)
 
     def _commit(self, lane: Lane, step: Step) -> None:
-        """Begin to commit a step, where it changes anything."""
-        is_new = step.register != lane.register
-        outcome = self._membership.commit(lane.owned, step.register) if is_new else None
+        """Begin to commit a step that changes anything, once adopted files leave room for it."""
+        is_due = step.register != lane.register and step.register.fits
+        outcome = self._membership.commit(lane.owned, step.register) if is_due else None
         lane.committing = Committing(step, outcome)
 
     def _settle(self, lane: Lane) -> None:

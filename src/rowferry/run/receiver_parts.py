@@ -126,6 +126,7 @@ def assemble(settings: Settings, spool: Spool, *, once: bool) -> Parts:
         spool.new_path,
         dead_letters.write if dead_letters is not None else None,
         Compressor(),
+        recount=settings.resume_from_stage,
     )
     stage = open_stage(settings)
     for _ in stage.list(_NOWHERE):  # a wrong password or a missing stage is told at once

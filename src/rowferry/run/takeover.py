@@ -142,6 +142,33 @@ def _boundary(name: FileName) -> Boundary:
     return Boundary(name.start, name.end, name.rows)
 
 
+def other_rows(decided: Boundary, rows: int, where: str, *, is_other_format: bool) -> DataAtRisk:
+    """The records of a decided file, which is not staged, make other rows than they did.
+
+    Its name would be another, and the one decided may still land (docs/decisions/0018).
+    """
+    if is_other_format:
+        reason = (
+            "the settings of lines (METADATA, DECIMALS, UNWRAP, JSON_VALUES) were others: set them "
+            "back until this file is staged"
+        )
+    elif rows > decided.rows:
+        reason = "records that could not be read then can be now: was a schema registered since?"
+    else:
+        reason = (
+            "is the topic compacted, or does the registry lack a schema? Retention must be longer "
+            "than any stop"
+        )
+    return DataAtRisk(
+        Code.STAGE_CONFLICT,
+        f"the records [{decided.start}, {decided.end}) were {decided.rows} rows when their file "
+        f"was decided, and are {rows} now",
+        where=where,
+        advice=f"{reason}. To stage them as they are now, see that no receiver of the group that "
+        "was started before is alive, and start once with ROWFERRY_RESUME_FROM_STAGE=true",
+    )
+
+
 def _recreated(owned: Owned, before: str) -> DataAtRisk:
     return DataAtRisk(
         Code.TOPIC_RECREATED,

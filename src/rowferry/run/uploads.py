@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 import structlog
 
-from rowferry.errors import Code, RowferryError, Transient
+from rowferry.errors import Code, NoSpace, RowferryError, Transient
 from rowferry.failpoints import failpoint
 from rowferry.flow.stage.contract import Stage
 
@@ -21,11 +21,15 @@ _MOST_BYTES = 200_000_000  # on their way at once: Snowflake's connector has who
 log = structlog.get_logger()
 
 
+def _nothing() -> None: ...
+
+
 @dataclass(eq=False, slots=True)
 class Task:
-    """Work of the pool: done, failed with an error for a person, or still under way.
+    """Work of the pool: done, failed with an error for the loop, or still under way.
 
-    Transient errors are not seen outside: the task is tried again until it is cancelled.
+    Transient errors are not seen outside, but for NoSpace: the task is tried again until it is
+    cancelled.
     """
 
     action: Callable[[], None]
@@ -34,6 +38,9 @@ class Task:
     tries: int = 0
     _ended: threading.Event = field(default_factory=threading.Event)
     _cancelled: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _at_work: bool = False
+    _afterwards: Callable[[], None] = _nothing
 
     @property
     def cancelled(self) -> bool:
@@ -49,17 +56,40 @@ class Task:
         """Wait for the end; says whether it came."""
         return self._ended.wait(max(0.0, seconds))
 
-    def cancel(self) -> None:
-        """Try no more; what is under way goes on, and does no harm."""
-        self._cancelled.set()
+    def cancel(self, then: Callable[[], None] = _nothing) -> None:
+        """Try no more; what is under way goes on, and does no harm.
+
+        then: what is to be done once no worker is at it: here and at once, or by the worker.
+        """
+        with self._lock:
+            self._cancelled.set()
+            if self._at_work:
+                self._afterwards = then
+                return
+        then()
 
     def run(self) -> None:
         """Try until it is done, fails or is cancelled; called by a worker."""
+        with self._lock:
+            self._at_work = not self.cancelled
+        self._try()
+        # The action knows its task: the two would hold a file until a garbage collection.
+        self.action = _nothing
+        with self._lock:
+            self._at_work = False
+        self._afterwards()
+        self._afterwards = _nothing
+        self._ended.set()
+
+    def _try(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while not self._cancelled.is_set():
             self.tries += 1
             try:
                 self.action()
+                break
+            except NoSpace as error:  # our own files may be what fills the disk: give them up
+                self.error = error
                 break
             except Transient as error:
                 log.warning("stage.retry", what=self.what, reason=str(error), tries=self.tries)
@@ -68,12 +98,6 @@ class Task:
             except Exception as error:  # noqa: BLE001 - a thread's entry point; the loop raises it
                 self.error = error
                 break
-        # The action knows its task: the two would hold a file until a garbage collection.
-        self.action = _nothing
-        self._ended.set()
-
-
-def _nothing() -> None: ...
 
 
 class Room:

@@ -52,6 +52,14 @@ class Register:
             raise ValueError(f"{boundary} does not follow on {self.frontier}")
         return replace(self, planned=(*self.planned, boundary))
 
+    def decide(self, boundary: Boundary) -> "Register":
+        """Plan one more file, or let one that was planned have other rows."""
+        for index, planned in enumerate(self.planned):
+            if (planned.start, planned.end) == (boundary.start, boundary.end):
+                around = (*self.planned[:index], boundary, *self.planned[index + 1 :])
+                return replace(self, planned=around)
+        return self.plan(boundary)
+
     def complete(self, count: int) -> "Register":
         """Take the first planned files as staged."""
         if count == 0:

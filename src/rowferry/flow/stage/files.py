@@ -4,6 +4,7 @@ Equal lines give equal bytes however they were fetched: the stream of lines is c
 piece is compressed in one call and flushed (Z_FULL_FLUSH), and the gzip header holds no time.
 """
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import BinaryIO
 
 from isal import isal_zlib
 
-from rowferry.errors import Code, LocalResource
+from rowferry.errors import Code, LocalResource, NoSpace
 
 BLOCK_BYTES = 1 << 20
 _GZIP_WINDOW = 31  # deflate's largest window, in a gzip member
@@ -20,7 +21,8 @@ _GZIP_WINDOW = 31  # deflate's largest window, in a gzip member
 class OpenFile:
     """A gzip file being built: a block in memory, finished blocks in a private file.
 
-    One thread; finish() or discard() ends it. Raises LocalResource where the disk refuses.
+    One thread; finish() or discard() ends it. Raises NoSpace where the disk is full,
+    LocalResource where it refuses otherwise.
     """
 
     def __init__(self, path: Path, level: int) -> None:
@@ -62,7 +64,8 @@ class OpenFile:
         if self._file is not None:
             with suppress(OSError):  # what could not be flushed is thrown away all the same
                 self._file.close()
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):  # what stays is removed with the folder
+                self.path.unlink(missing_ok=True)
 
     def _write(self, compressed: bytes) -> None:
         try:
@@ -74,10 +77,16 @@ class OpenFile:
             raise self._refused(error) from error
         self.size += len(compressed)
 
-    def _refused(self, error: OSError) -> LocalResource:
-        return LocalResource(
+    def _refused(self, error: OSError) -> LocalResource | NoSpace:
+        return (NoSpace if is_full(error) else LocalResource)(
             Code.LOCAL_RESOURCE,
             f"the spool cannot be written: {error.strerror}",
             where=str(self.path.parent),
-            advice="free space, or set ROWFERRY_SPOOL_DIR to a larger disk",
+            advice="free space, lower ROWFERRY_SPOOL_BYTES, or set ROWFERRY_SPOOL_DIR to a larger "
+            "disk",
         )
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk or a quota has no space left, which may pass."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

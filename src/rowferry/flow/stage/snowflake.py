@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rowferry.config import Settings
-from rowferry.errors import Code, DataAtRisk, Transient
+from rowferry.errors import Code, DataAtRisk, NoSpace, Transient
 from rowferry.flow.stage.deadline import StillUnderWay, within
+from rowferry.flow.stage.files import is_full
 from rowferry.flow.stage.same import same_contents
 from rowferry.flow.stage.snowflake_errors import (
     EXPIRED,
@@ -156,6 +157,8 @@ class SnowflakeStage:
             except FileNotFoundError:
                 raise
             except OSError as error:
+                if is_full(error):  # of this machine: the session is sound
+                    raise _no_space(error) from error
                 self._forget(session)
                 what = f"the stage is not reached: {type(error).__name__}"
                 raise Transient(Code.STAGE_DOWN, what) from None
@@ -211,6 +214,15 @@ def _close(session: Any) -> None:
 
     with suppress(Error, OSError):
         session.close(retry=False)
+
+
+def _no_space(error: OSError) -> NoSpace:
+    return NoSpace(
+        Code.LOCAL_RESOURCE,
+        f"this machine has no space for what goes to the stage or comes from it: {error.strerror}",
+        where=str(error.filename or tempfile.gettempdir()),
+        advice="free space there; see ROWFERRY_SPOOL_DIR and TMPDIR",
+    )
 
 
 @contextmanager

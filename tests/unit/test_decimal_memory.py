@@ -1,7 +1,9 @@
 """Decimals that take little in a message and much as text are weighed before they are written."""
 
+import decimal
 import io
 import json
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +15,7 @@ from foreign import VARIABLE, field
 from rowferry.flow.receive.decode import Decoder, Readable
 from rowferry.flow.stage.lines import line_format
 from rowferry.kernel.avro import Reason, TooLargeTogether
+from rowferry.kernel.long_decimals import digits_text
 from rowferry.model import Offset, Partition, RawRecords, SchemaId
 
 SCALE = 3000
@@ -152,3 +155,12 @@ def test_a_message_whose_decimals_are_too_large_alone_is_set_aside_and_its_neigh
     # THEN it is bad for its own bytes
     assert [readable.bad for readable in alone] == [{}, {0: Reason.SIZE.value}, {}]
     assert [len(readable.groups) for readable in alone] == [1, 0, 1]
+
+
+def test_digits_of_any_length_are_written_exactly() -> None:
+    bounds = [0, 1, 10**4000 - 1, 10**4000, 2**32768 - 1, 2**32768, 7 * 10**12000]
+    chance = random.Random(76)
+    for number in [*bounds, *(chance.getrandbits(size) for size in range(13_000, 40_000, 997))]:
+        raw = number.to_bytes(number.bit_length() // 8 + 1, "big")
+        assert digits_text(raw, 0) == str(decimal.Decimal(number))
+        assert digits_text(raw, -2) == str(decimal.Decimal(100 * number))

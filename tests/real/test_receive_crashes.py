@@ -25,9 +25,10 @@ def test_killed_at_any_boundary_it_stages_each_record_once(ferry: Ferry, boundar
 
     # WHEN it is killed at the first passing, the second, the third
     staged: dict[str, bytes] = {}
+    most = 2 if boundary == "receive.poll" else 3  # two polls may bring and stage all there is
     for passing in (1, 2, 3):
         ferry.produce(range(passing * 500, passing * 500 + 500), partitions=2, per=70)
-        kill_at(ferry, boundary, passing, **bounds)
+        kill_at(ferry, boundary, min(passing, most), **bounds)
         now = {file.name: file.data for file in ferry.check(complete=False, gaps=True)}
         assert now.items() >= staged.items(), "a staged file has changed"
         staged = now

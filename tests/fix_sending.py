@@ -101,9 +101,10 @@ class Sending:
         **overrides: Any,
     ) -> SenderProcess:
         named = {"tables": TABLE, **overrides}
+        paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
         environ = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             **self.environ(**named),
             "NUMBERED_TOTAL": str(self.total),
             "NUMBERED_SLICE": str(self.slice_rows),

@@ -5,7 +5,8 @@
                    .reader_dsn / .reader / .reader_password: a role with SELECT and nothing more
                    (on every table that the superuser makes, also later), .environ: its POSTGRES_*
     kafka          KafkaBroker: .bootstrap, .username, .password, .configuration (librdkafka's),
-                   .create_topic(name, partitions=4, **config), .admin(), .environ: its KAFKA_*
+                   .create_topic(name, partitions=4, **config), .delete_topic(name), .admin(),
+                   .environ: its KAFKA_*
     registry       RegistryServer: .url, .username, .password, .configuration, .environ: SCHEMA_*
     fakesnow       SnowflakeServer: .environ (SNOWFLAKE_* and ROWFERRY_STAGE), .connect() → the real
                    connector's connection (close it), .stage, the name that LIST @… takes
@@ -147,6 +148,15 @@ class KafkaBroker:
         admin = self.admin()  # held until the answer is here: its end would cancel the request
         admin.create_topics([topic])[name].result(30)
         return name
+
+    def delete_topic(self, name: str) -> None:
+        """Delete it, and wait until the broker does not name it any more."""
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(30)
+        deadline = time.monotonic() + 30
+        while name in admin.list_topics(timeout=10).topics:
+            assert time.monotonic() < deadline, f"{name} is still there"
+            time.sleep(0.02)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from types import FrameType
 class Stop:
     """A request to stop, set by SIGTERM or SIGINT, or by code; waits end when it is set.
 
-    A second signal means "now": `on_second` is called from the handler.
+    A second signal means "now": `on_second` is called, from the handler or by who hears it first.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._event = threading.Event()
         self._clock = clock
+        self._on_second: Callable[[], None] | None = None
         self.requested_at: float | None = None
 
     @property
@@ -33,12 +34,18 @@ class Stop:
         """Sleep, but no longer than until a stop is requested; says whether it is."""
         return self._event.wait(max(0.0, seconds))
 
+    def insist(self) -> None:
+        """A second signal was heard; nothing where nobody listens to signals."""
+        if self._on_second is not None:
+            self._on_second()
+
     def listen(self, on_second: Callable[[], None]) -> None:
         """Take SIGTERM and SIGINT as requests; call from the main thread."""
+        self._on_second = on_second
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
             if self.requested:
-                on_second()
+                self.insist()
             self.request()
 
         signal.signal(signal.SIGTERM, on_signal)

@@ -62,9 +62,7 @@ def test_a_topic_that_was_created_again_stops_the_sender(
     sending.total += 500
 
     # WHEN it is deleted and created again
-    admin = kafka.admin()
-    admin.delete_topics([sending.topic])[sending.topic].result(30)
-    time.sleep(1)
+    kafka.delete_topic(sending.topic)
     code, said = refusal(sending)
 
     # THEN a missing one is not made silently
@@ -75,6 +73,25 @@ def test_a_topic_that_was_created_again_stops_the_sender(
     code, said = refusal(sending)
     assert (code, "E_TOPIC_RECREATED" in said) == (DataAtRisk.exit_code, True), said
     assert sending.numbers() == []
+
+
+def test_a_progress_topic_that_is_deleted_stops_the_sender_and_repeats_no_row(
+    sending: Sending, kafka: KafkaBroker
+) -> None:
+    # GIVEN a sender that writes all the time
+    sending.total, sending.slice_rows = 1_000_000, 20
+    running = sending.start()
+    running.wait_for("sent", 5)
+
+    # WHEN
+    kafka.delete_topic(sending.settings.progress_topic)
+
+    # THEN it does not take what follows for a first start
+    assert running.exit_code() == DataAtRisk.exit_code, running.said
+    assert "E_TOPIC_GONE" in running.said
+    assert sending.settings.progress_topic in running.said
+    sending.total = len(sending.numbers())
+    sending.check_exact()
 
 
 def test_added_partitions_stop_the_sender(sending: Sending, kafka: KafkaBroker) -> None:

@@ -9,6 +9,7 @@ from confluent_kafka.admin._resource import ResourceType
 
 from fix_stack import KafkaBroker
 from rowferry.config import Settings
+from rowferry.errors import Code, DataAtRisk
 from rowferry.flow.publish.producer import KafkaPublisher
 from rowferry.model import Messages, ProgressRecord
 from rowferry.stop import Stop
@@ -142,3 +143,27 @@ def test_a_table_that_got_another_topic_keeps_its_position(publishing: Publishin
     assert parts == {"one": b"1"}
     publisher.publish(TABLE, publishing.messages(3), [])
     assert len(raw_records(publishing.settings, publishing.topic)) == 3
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_a_progress_topic_that_is_lost_while_in_use_is_no_first_start(
+    publishing: Publishing, kafka: KafkaBroker, *, is_back: bool
+) -> None:
+    # GIVEN a position, and then the topic that keeps it is deleted, or made again by somebody
+    publisher, _ = publishing.open()
+    publisher.publish(TABLE, publishing.messages(1), [ProgressRecord("one", b"1")])
+    topic = publishing.settings.progress_topic
+    kafka.delete_topic(topic)
+    if is_back:
+        kafka.create_topic(topic, 1, cleanup_policy="compact")
+
+    # WHEN the same sender opens it again, as after any trouble
+    with pytest.raises(DataAtRisk) as raised:
+        publisher.open({TABLE: publishing.topic})
+
+    # THEN a person decides, and the topic is left as it is
+    code = Code.TOPIC_RECREATED if is_back else Code.TOPIC_GONE
+    assert (raised.value.code, raised.value.where) == (code, f"topic {topic}")
+    assert (topic in kafka.admin().list_topics(timeout=10).topics) == is_back
+    if is_back:
+        assert raw_records(publishing.settings, topic) == []

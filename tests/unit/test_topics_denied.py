@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Uuid
 
 from rowferry.config import Settings
-from rowferry.errors import AccessDenied, Code, ConfigError
+from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk
 from rowferry.flow.publish import topics
 from rowferry.flow.publish.topics import NO_ID, Topics
 
@@ -148,3 +148,18 @@ def test_a_broker_without_topic_ids_is_told_apart(asking: Topics) -> None:
     cluster = cluster_of(asking)
     cluster.there, cluster.ids = {"products": {}}, Uuid(0, 0)
     assert asking.describe(["products"])["products"].short_id == NO_ID
+
+
+def test_a_broker_without_topic_ids_is_believed_to_have_kept_the_progress_topic(
+    asking: Topics,
+) -> None:
+    cluster = cluster_of(asking)
+    cluster.there, cluster.ids = {"_rowferry_progress": {}}, Uuid(0, 0)
+    known = asking.progress()
+    assert asking.progress(known) == known
+
+    # one that is gone is missed there, too
+    cluster.there, cluster.denies = {}, set()
+    with pytest.raises(DataAtRisk, match="E_TOPIC_GONE"):
+        asking.progress(known)
+    assert cluster.there == {}

@@ -51,10 +51,13 @@ MEANINGS: dict[Code, tuple[str, str]] = {
     Code.KAFKA_CONN: ("Kafka is not reached.", "See KAFKA_SERVER and the security protocol."),
     Code.KAFKA_AUTH: ("Kafka refuses.", "See KAFKA_USERNAME and the ACLs that `init` prints."),
     Code.KAFKA_TXN: ("A Kafka transaction failed.", "None: it is tried again."),
-    Code.TOPIC_GONE: ("The topic does not exist.", "Create it, or start the sender."),
+    Code.TOPIC_GONE: (
+        "The topic does not exist.",
+        "Create it, or start the sender; where it was in use, do what the line says.",
+    ),
     Code.TOPIC_RECREATED: (
         "The topic was deleted and created again.",
-        "Find out by whom; start the new one with ROWFERRY_ACCEPT_RECREATED.",
+        "Find out by whom, and do what the line says; see ROWFERRY_ACCEPT_RECREATED.",
     ),
     Code.TOPIC_UNFIT: ("The topic's settings lose data.", "Change them as the line says."),
     Code.PROGRESS_UNREADABLE: (

@@ -17,6 +17,7 @@ from rowferry.model import Slice
 from rowferry.run.patience import Retry, first_reach
 from rowferry.run.sender_parts import Observer, Parts, Unobserved, assemble, of_database
 from rowferry.run.sender_summary import Summary
+from rowferry.run.watchdog import Watchdog
 from rowferry.stop import Stop
 
 log = structlog.get_logger()
@@ -39,13 +40,15 @@ def run_sender(
     once: until all that was committed before is sent. Raises NeedsPerson: at once where nothing
     can go on, else at the end for a table that had to be left behind.
     """
-    parts = first_reach(lambda: assemble(settings, stop, of_database(once=once)), settings, stop)
-    if parts is None:
-        return
-    try:
-        Sender(settings, stop, parts, observer or Unobserved()).run(once=once)
-    finally:
-        parts.close()
+    capture = of_database(once=once)
+    with Watchdog(stop, settings.drain_seconds):  # a read may be silent for long
+        parts = first_reach(lambda: assemble(settings, stop, capture), settings, stop)
+        if parts is None:
+            return
+        try:
+            Sender(settings, stop, parts, observer or Unobserved()).run(once=once)
+        finally:
+            parts.close()
 
 
 class Sender:

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -23,8 +24,9 @@ log = structlog.get_logger()
 class Watchdog:
     """Ends the process `drain_seconds` after a stop was asked for, unless left before.
 
-    librdkafka's commit() has no timeout, and while it runs Python runs no signal handler: so a
-    signal is also heard by its wake-up descriptor (signal.set_wakeup_fd), in a thread.
+    librdkafka's commit() has no timeout, nor has libpq's COPY, and while they run Python runs no
+    signal handler: so a signal is also heard by its wake-up descriptor (signal.set_wakeup_fd), in
+    a thread. A second one is told to the stop there, too.
     """
 
     def __init__(self, stop: Stop, drain_seconds: float) -> None:
@@ -57,11 +59,22 @@ class Watchdog:
         self._written.close()
 
     def _watch(self) -> None:
-        while not self._stop.requested and not self._left.is_set():
-            if select.select([self._heard], [], [], _LOOK_SECONDS)[0]:
-                numbers = self._heard.recv(64)
-                if any(n in (signal.SIGTERM, signal.SIGINT) for n in numbers):
-                    break
-        if not self._left.wait(self._drain_seconds):
-            log.error("drain.deadline", seconds=self._drain_seconds)
-            os._exit(RetryBudgetSpent.exit_code)
+        heard = 0
+        while not (heard or self._stop.requested or self._left.is_set()):
+            heard += self._signals(_LOOK_SECONDS)
+        deadline = time.monotonic() + self._drain_seconds
+        while not self._left.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                log.error("drain.deadline", seconds=self._drain_seconds)
+                os._exit(RetryBudgetSpent.exit_code)
+            more = self._signals(min(left, _LOOK_SECONDS))
+            heard += more
+            if more and heard > 1:
+                self._stop.insist()
+
+    def _signals(self, seconds: float) -> int:
+        """How many asked for the end, of those that came within so many seconds."""
+        if not select.select([self._heard], [], [], seconds)[0]:
+            return 0
+        return sum(number in (signal.SIGTERM, signal.SIGINT) for number in self._heard.recv(64))

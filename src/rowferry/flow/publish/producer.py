@@ -11,7 +11,7 @@ from rowferry.config import Settings
 from rowferry.errors import Code, ConfigError, DataAtRisk, Fenced, RowferryError, UnknownOutcome
 from rowferry.flow.publish import progress as records
 from rowferry.flow.publish.progress import Parts, ProgressReader
-from rowferry.flow.publish.topics import NO_ID, TopicFacts, Topics
+from rowferry.flow.publish.topics import TopicFacts, Topics
 from rowferry.flow.publish.transactions import Transactions
 from rowferry.model import Messages, ProgressRecord
 from rowferry.stop import Stop
@@ -31,6 +31,7 @@ class KafkaPublisher:
             settings, lambda: self._topics.end(settings.progress_topic, records.PARTITION), stop
         )
         self._owner = uuid.uuid4().hex
+        self._progress_topic: TopicFacts | None = None  # as of the first open()
         self._transactions: dict[str, Transactions] = {}
         self._notes: dict[str, list[ProgressRecord]] = {}  # travel with the next progress
 
@@ -65,7 +66,7 @@ class KafkaPublisher:
 
     def _fence(self, topics: Mapping[str, str]) -> dict[str, TopicFacts]:
         """Become the owner of every table, which ends older instances; gives what topics exist."""
-        progress_facts = self._topics.progress()
+        progress_facts = self._topics.progress(self._progress_topic)
         facts = self._topics.describe(topics.values())
         for table, topic in topics.items():
             own = facts.get(topic, progress_facts)  # one yet to be made has the same defaults
@@ -75,6 +76,7 @@ class KafkaPublisher:
             self._transactions[table] = transactions
             owner = records.owner_value(self._owner, time.time())
             transactions.run(Messages(topic, [], []), [ProgressRecord(records.OWNER, owner)])
+        self._progress_topic = progress_facts
         return facts
 
     def _require_owner(self, table: str, parts: Parts) -> None:
@@ -146,7 +148,7 @@ def _require_same(table: str, topic: str, known: TopicFacts, facts: TopicFacts |
     if facts is None:
         what = "the topic that rows were sent to is not there any more"
         raise DataAtRisk(Code.TOPIC_GONE, what, where=f"topic {topic}", advice=advice)
-    if known.short_id != facts.short_id and NO_ID not in (known.short_id, facts.short_id):
+    if facts.is_another_than(known):
         what = f"the topic was deleted and created again since rows of {table} were sent"
         raise DataAtRisk(Code.TOPIC_RECREATED, what, where=f"topic {topic}", advice=advice)
     if known.partitions != facts.partitions:

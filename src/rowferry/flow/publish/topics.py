@@ -16,7 +16,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from rowferry.config import Settings
-from rowferry.errors import AccessDenied, Code, ConfigError, Transient
+from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, Transient
 from rowferry.kafka import ASK_SECONDS, Heard, admin_config, await_answer, made
 
 log = structlog.get_logger()
@@ -39,6 +39,10 @@ class TopicFacts:
     partitions: int
     most_bytes: int = DEFAULT_MESSAGE_BYTES
 
+    def is_another_than(self, known: "TopicFacts") -> bool:
+        """Whether this is another creation; never so where a broker has no ids to tell by."""
+        return known.short_id != self.short_id and NO_ID not in (known.short_id, self.short_id)
+
 
 class Topics:
     """Asks the cluster about topics and makes them. Raises AccessDenied, ConfigError, Transient."""
@@ -60,10 +64,17 @@ class Topics:
             found[name] = TopicFacts(facts.short_id, facts.partitions, int(limit))
         return found
 
-    def progress(self) -> TopicFacts:
-        """The progress topic, made if it is not there. Raises ConfigError (TOPIC_UNFIT)."""
+    def progress(self, known: TopicFacts | None = None) -> TopicFacts:
+        """The progress topic. Raises ConfigError (TOPIC_UNFIT).
+
+        known: which one was written to so far; without it, a topic that is not there is made.
+        Raises DataAtRisk (TOPIC_GONE, TOPIC_RECREATED) where it is not the known one.
+        """
         name = self._settings.progress_topic
-        if name not in self._describe([name]):
+        found = self._describe([name]).get(name)
+        if known is not None:
+            _require_known(name, known, found)
+        elif found is None:
             self._create(name, 1, PROGRESS_RULES)
         rules = self._rules([name]).get(name, {})
         if rules.get("cleanup.policy", "compact") != "compact":
@@ -165,6 +176,21 @@ def _short_id(topic_id: Any) -> str:
     if topic_id.get_most_significant_bits() == 0 == topic_id.get_least_significant_bits():
         return NO_ID
     return str(topic_id).replace("+", "-").replace("/", "_")[:8]
+
+
+def _require_known(name: str, known: TopicFacts, found: TopicFacts | None) -> None:
+    """Raises DataAtRisk where the positions are gone: nobody would know what was sent."""
+    where = f"topic {name}"
+    advice = (
+        "restore its records before the next start, or that will send all rows again"
+        " to their topics as they are now"
+    )
+    if found is None:
+        what = "the progress topic, which knows what was sent, is not there any more"
+        raise DataAtRisk(Code.TOPIC_GONE, what, where=where, advice=advice)
+    if found.is_another_than(known):
+        what = "the progress topic, which knows what was sent, was deleted and created again"
+        raise DataAtRisk(Code.TOPIC_RECREATED, what, where=where, advice=advice)
 
 
 def _require_fit_for_rows(name: str, rules: Mapping[str, str]) -> None:

@@ -40,7 +40,10 @@ class Stop:
             self._on_second()
 
     def listen(self, on_second: Callable[[], None]) -> None:
-        """Take SIGTERM and SIGINT as requests; call from the main thread."""
+        """Take SIGTERM and SIGINT as requests; call from the main thread.
+
+        on_second may be called from another thread, where the main one hears nothing, and twice.
+        """
         self._on_second = on_second
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:

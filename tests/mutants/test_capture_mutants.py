@@ -264,9 +264,9 @@ def a_clock_behind_the_stored_time_is_not_stored(patch: Patch) -> None:
     original = feed.Feed._meet
 
     def meet(self: feed.Feed, here: Any) -> State:
-        stored = self._must_store
+        stored = self.must_store
         met = original(self, here)
-        self._must_store = stored
+        self.must_store = stored
         return met
 
     patch.setattr(feed.Feed, "_meet", meet)
@@ -285,6 +285,17 @@ def the_clock_is_forgotten_with_the_connection(patch: Patch) -> None:
         return original(self, progress)
 
     patch.setattr(incremental.IncrementalCapture, "open", opened)
+
+
+def the_clock_is_known_before_its_step_is_stored(patch: Patch) -> None:
+    original = incremental.IncrementalCapture.close
+
+    def close(self: incremental.IncrementalCapture) -> None:
+        if self._source is not None:
+            self._server_clock = self._source.clock
+        original(self)
+
+    patch.setattr(incremental.IncrementalCapture, "close", close)
 
 
 def a_rewrite_before_the_scan_is_not_noticed(patch: Patch) -> None:
@@ -333,6 +344,7 @@ MUTANTS: list[Callable[[Patch], None]] = [
     a_clock_behind_the_stored_time_is_not_stored,
     the_time_of_an_unfinished_poll_does_not_count,
     the_clock_is_forgotten_with_the_connection,
+    the_clock_is_known_before_its_step_is_stored,
     a_rewrite_before_the_scan_is_not_noticed,
     a_set_loses_its_last_block_on_the_way,
 ]

@@ -6,6 +6,7 @@ import pytest
 
 from properties.mvcc import LEAVES, Transaction
 from properties.window_world import World
+from rowferry.errors import Code, Transient
 
 FIRST, SECOND = LEAVES
 
@@ -299,6 +300,37 @@ def the_clock_goes_back_while_the_connection_is_lost(world: World) -> None:
     world.reconnect()
 
 
+def the_clocks_step_is_seen_and_not_stored(world: World) -> None:
+    world.db.now = 100_000
+    settle(world)
+    committed(world, 5)
+    settle(world)
+    world.db.clock_back(30_000)
+    committed(world, 2)
+    world.tick(fate=1)
+    committed(world, 1)
+    world.db.now += 60_000
+    world.reconnect()
+
+
+def the_tables_cannot_be_looked_at_behind_a_step_of_the_clock(world: World) -> None:
+    world.db.now = 100_000
+    settle(world)
+    committed(world, 5)
+    settle(world)
+    world.db.clock_back(30_000)
+
+    def away() -> None:
+        raise Transient(Code.PG_CONN, "the connection is lost")
+
+    world.hooks["tables"] = away
+    with pytest.raises(Transient):
+        next(world.start().tick())
+    committed(world, 1)
+    world.db.now += 60_000
+    world.reconnect()
+
+
 def the_server_crashes_and_uses_ids_again(world: World) -> None:
     settle(world)
     committed(world, 1)
@@ -341,6 +373,8 @@ CASES: list[Callable[[World], None]] = [
     the_clock_goes_back_while_nobody_looks,
     the_clock_goes_back_between_slices_while_nobody_looks,
     the_clock_goes_back_while_the_connection_is_lost,
+    the_clocks_step_is_seen_and_not_stored,
+    the_tables_cannot_be_looked_at_behind_a_step_of_the_clock,
     the_server_crashes_and_uses_ids_again,
     rows_without_timestamp_come_in_slices,
 ]

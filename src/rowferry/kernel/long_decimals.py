@@ -57,27 +57,26 @@ def _zeros_in(field: pa.Field, values: pa.Array) -> int:
 
 def _decimal_text(number: int) -> str:
     """The digits of a number that is not negative."""
-    if number < _PLAIN:
-        return str(number)
-    powers: dict[int, decimal.Decimal] = {}  # of two; halves of a number need the same ones
+    return str(number if number < _PLAIN else _exact(number, number.bit_length(), {}))
 
-    def power(bits: int) -> decimal.Decimal:
-        if bits not in powers:
-            half = bits >> 1
-            whole = bits <= _PIECE_BITS
-            powers[bits] = (
-                decimal.Decimal(1 << bits)
-                if whole
-                else _EXACT.multiply(power(half), power(bits - half))
-            )
-        return powers[bits]
 
-    def exact(number: int, bits: int) -> decimal.Decimal:
-        if bits <= _PIECE_BITS:
-            return decimal.Decimal(number)
+def _exact(number: int, bits: int, powers: dict[int, decimal.Decimal]) -> decimal.Decimal:
+    """The number of so many bits; powers: those of two that its halves share."""
+    if bits <= _PIECE_BITS:
+        return decimal.Decimal(number)
+    half = bits >> 1
+    high = number >> half
+    low = number - (high << half)
+    above = _exact(high, bits - half, powers)
+    return _EXACT.fma(above, _power(half, powers), _exact(low, half, powers))
+
+
+def _power(bits: int, powers: dict[int, decimal.Decimal]) -> decimal.Decimal:
+    if bits not in powers:
         half = bits >> 1
-        high = number >> half
-        low = number - (high << half)
-        return _EXACT.fma(exact(high, bits - half), power(half), exact(low, half))
-
-    return str(exact(number, number.bit_length()))
+        powers[bits] = (
+            decimal.Decimal(1 << bits)
+            if bits <= _PIECE_BITS
+            else _EXACT.multiply(_power(half, powers), _power(bits - half, powers))
+        )
+    return powers[bits]

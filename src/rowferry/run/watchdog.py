@@ -71,7 +71,13 @@ class Watchdog:
             more = self._signals(min(left, _LOOK_SECONDS))
             heard += more
             if more and heard > 1:
-                self._stop.insist()
+                self._insist()
+
+    def _insist(self) -> None:
+        try:
+            self._stop.insist()
+        except BaseException:
+            log.warning("stop.insisted", exc_info=True)
 
     def _signals(self, seconds: float) -> int:
         """How many asked for the end, of those that came within so many seconds."""

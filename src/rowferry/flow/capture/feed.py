@@ -54,7 +54,7 @@ class Feed:
         self.state = None if stored is None else history.taken_up(stored, server)
         self.bound = Bound.at(0 if self.state is None else self.state.restart)
         self._offered: Offered | None = None
-        self._fresh, self._must_store = True, False
+        self._fresh, self.must_store = True, False  # must_store: as the server's clock went back
 
     @property
     def is_waiting(self) -> bool:
@@ -76,7 +76,7 @@ class Feed:
     def clock_went_back(self, by: int) -> None:
         """Lower every stored time, and have the next poll make it durable."""
         self.bound = window.bound_back(self.bound, by)
-        self._must_store = True
+        self.must_store = True
         if self.state is not None:
             self.state = history.set_back(self.state, by)
 
@@ -86,7 +86,7 @@ class Feed:
             raise RuntimeError(f"{self.table.qualified}: no slice is waiting for confirm()")
         self.state, self.bound = self._offered.state, self._offered.bound
         self._durable, self._offered = self._offered.parts, None
-        self._must_store = False
+        self.must_store = False
 
     def turn(self, here: Here) -> Iterator[Slice]:
         """Poll the rows with timestamps, then those without, then load chunks of each leaf."""
@@ -111,7 +111,7 @@ class Feed:
         if self._fresh and self.state is not None and seen.t < history.latest(self.state):
             # The clock went back while nobody was looking, who knows how far: look at all once.
             self.state, self.bound = history.clockless(self.state), Bound.at(BEGINNING)
-            self._must_store = True
+            self.must_store = True
         self._fresh = False
         if self.state is not None and self.state.identity.oid != identity.oid:
             self.state = None  # another table under the name: load it
@@ -256,7 +256,7 @@ class Feed:
         self, batch: pa.RecordBatch, after: State, done: Bound, is_step: bool
     ) -> Iterator[Slice]:
         """Offer the last rows of a poll; nothing to send and no step taken: only remember."""
-        if batch.num_rows or is_step or self._must_store:
+        if batch.num_rows or is_step or self.must_store:
             failpoint("send.read")
             yield from self._offer(batch, after, done)
         else:

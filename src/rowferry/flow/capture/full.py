@@ -48,6 +48,7 @@ class FullFeed:
     ) -> None:
         self.table = table
         self.settled = False
+        self.must_store = False  # a step of the server's clock moves the schedule, and no more
         self._settings, self._clock = settings, clock
         self._scan = _decoded(parts.get(PART))
         self._offered: Scan | None = None

@@ -61,7 +61,7 @@ class IncrementalCapture:
         self._reader, self._cpu = reader, cpu
         self._cpu_rested, self._found = cpu(), False
         self._source: Source | None = None
-        self._server_clock = window.Clock()
+        self._server_clock = window.Clock()  # with no step back that a feed has yet to store
         self._feeds: dict[str, Feed | FullFeed] = {}
         self._estimates: Mapping[str, int] = {}
         self._ring = Ring()
@@ -121,7 +121,6 @@ class IncrementalCapture:
     def close(self) -> None:
         """See contract.Capture."""
         if self._source is not None:
-            self._server_clock = self._source.clock  # may go back while no connection is there
             self._source.close()
             self._source = None
 
@@ -204,6 +203,8 @@ class IncrementalCapture:
             period *= min(1.0, max(SOONEST, spent / CPU_SHARE / period))
         pause = max(period - elapsed, (BUSY_SHARE - 1) * busy - self._outside, 0.0)
         self.pause_seconds = 0.0 if any(f.is_waiting for f in self._feeds.values()) else pause
+        if not any(f.must_store for f in self._feeds.values()):
+            self._server_clock = self._opened().clock
         self.is_settled = is_settled
 
     def _opened(self) -> Source:

@@ -156,12 +156,12 @@ class Clock:
         """Take a reading made between two of ours; the second result is how far it went back.
 
         A step back smaller than the round trip, or than what two clocks may drift apart since the
-        last reading, is not seen; the margin covers it.
+        last reading, a second at most, is not seen; EPSILON_SECONDS covers it.
         """
         least, most = server - after, server - before
         if self.ahead is None:
             return Clock(least, after), 0
-        ahead = self.ahead - (before - self.at) // DRIFT
+        ahead = self.ahead - min((before - self.at) // DRIFT, SECOND)
         if most >= ahead:
             return Clock(max(ahead, least), after), 0
         return Clock(least, after), self.ahead - least

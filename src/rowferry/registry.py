@@ -16,19 +16,29 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, RowferryError, Transient
 from rowferry.model import SchemaId
+from rowferry.registry_answers import (
+    IDS,
+    LONGEST_SCHEMA,
+    OTHER_SHAPES,
+    AnswerRefused,
+    id_of,
+    limit_answers,
+    plain_text,
+    unless_absent,
+)
 from rowferry.types.connect import with_references
 
 SECONDS = 5.0
-LONGEST_SCHEMA = 1_000_000
 _MOST_REFERENCES = 100
-_ABSENT = (40401, 40402, 40403)  # a subject, a version, a schema
 _ADDRESS = "see SCHEMA_SERVER: the URL of the API, with its base path"
 
 Resolve = Callable[[str], list[str]]  # host → its addresses; raises OSError
 
 
 class Registry:
-    """Subjects and schemas; any thread. Every call takes SECONDS at most, an address at a time.
+    """Subjects and schemas; any thread.
+
+    An address is given up where it is silent for SECONDS, or its answer is not whole by then.
 
     Raises AccessDenied, Transient (SR_DOWN) where the registry does not answer, ConfigError for
     an address that is refused or is no registry.
@@ -49,6 +59,8 @@ class Registry:
         except OSError as error:
             what = f"SCHEMA_SSL_CA cannot be read: {error.strerror}"
             raise ConfigError(Code.CONFIG, what, where=str(settings.schema_ssl_ca)) from error
+        # the client's configuration has no place for limits
+        limit_answers(self._client._rest_client.session, SECONDS)  # noqa: SLF001
 
     def register(self, subject: str, schema: Mapping[str, Any]) -> SchemaId:
         """The id of the schema under the subject; registered if it is not yet.
@@ -57,13 +69,11 @@ class Registry:
         """
         wanted = Schema(json.dumps(schema), "AVRO")
         with self._translated(subject):
+            known = unless_absent(lambda: self._client.lookup_schema(subject, wanted))
+            if known is not None:
+                return id_of(known.schema_id, subject)
             try:
-                return _id_of(self._client.lookup_schema(subject, wanted).schema_id, subject)
-            except SchemaRegistryError as error:
-                if not _is_absent(error):
-                    raise
-            try:
-                return _id_of(self._client.register_schema(subject, wanted), subject)
+                return id_of(self._client.register_schema(subject, wanted), subject)
             except SchemaRegistryError as error:
                 if error.http_status_code != httpx.codes.CONFLICT:
                     raise
@@ -71,13 +81,10 @@ class Registry:
 
     def by_id(self, schema_id: SchemaId) -> str | None:
         """The schema's JSON text, from memory once it was seen; None for an id never given."""
+        if not 0 <= schema_id < IDS:  # of such a one the API says only that there is no page
+            return None
         with self._translated(f"schema id {schema_id}"):
-            try:
-                found = self._client.get_schema(schema_id)
-            except SchemaRegistryError as error:
-                if _is_absent(error):
-                    return None
-                raise
+            found = unless_absent(lambda: self._client.get_schema(schema_id))
         return self._text_of(found, f"schema id {schema_id}")
 
     def latest(self, topic: str) -> str | None:
@@ -93,27 +100,19 @@ class Registry:
     def versions(self, subject: str) -> list[str]:
         """All schemas of a subject, the newest first; none where there is no such subject."""
         with self._translated(subject):
-            try:
-                numbers = sorted(self._client.get_versions(subject), reverse=True)
-            except SchemaRegistryError as error:
-                if _is_absent(error):
-                    return []
-                raise
-            found = [self._client.get_version(subject, number).schema for number in numbers]
+            numbers = unless_absent(lambda: sorted(self._client.get_versions(subject)))
+            found = [self._version(subject, number) for number in reversed(numbers or ())]
         texts = (self._text_of(schema, subject) for schema in found)
         return [text for text in texts if text is not None]
 
     def differences(self, subject: str, schema: Mapping[str, Any]) -> list[str] | None:
         """What would keep the schema from being registered; None where nothing would."""
         with self._translated(subject):
-            try:
-                if self._is_taken(subject, Schema(json.dumps(schema), "AVRO")):
-                    return None
-            except SchemaRegistryError as error:
-                if _is_absent(error):
-                    return None
-                raise
-        return difference(json.loads(self._newest(subject) or "{}"), schema)
+            wanted = Schema(json.dumps(schema), "AVRO")
+            is_taken = unless_absent(lambda: self._is_taken(subject, wanted))
+        if is_taken is None or is_taken:
+            return None
+        return _differences(self._newest(subject), schema)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -130,20 +129,20 @@ class Registry:
 
     def _newest(self, subject: str) -> str | None:
         with self._translated(subject):
-            try:
-                found = self._client.get_latest_version(subject).schema
-            except SchemaRegistryError as error:
-                if _is_absent(error):
-                    return None
-                raise
+            found = unless_absent(lambda: self._client.get_latest_version(subject).schema)
         return self._text_of(found, subject)
 
-    def _text_of(self, schema: Schema, where: str) -> str | None:
+    def _version(self, subject: str, version: int) -> Schema | None:
+        return unless_absent(lambda: self._client.get_version(subject, version).schema)
+
+    def _text_of(self, schema: Schema | None, where: str) -> str | None:
         """An Avro schema's text, with the types of the schemas that it refers to inside."""
-        text = _plain_text(schema)
-        if text is None or not schema.references:
-            return text
+        if schema is None:
+            return None
         with self._translated(where):
+            text = plain_text(schema)
+            if text is None or not schema.references:
+                return text
             referred = list(self._referred(schema, set()))
         whole = with_references(text, referred)
         return whole if len(whole) <= LONGEST_SCHEMA else None
@@ -155,20 +154,16 @@ class Registry:
             if place in seen or len(seen) >= _MOST_REFERENCES:
                 continue
             seen.add(place)
-            try:
-                found = self._client.get_version(*place).schema
-            except SchemaRegistryError as error:
-                if _is_absent(error):  # the gate will say which type is not defined
-                    continue
-                raise
+            found = self._version(*place)
+            if found is None:  # the gate will say which type is not defined
+                continue
             yield from self._referred(found, seen)
-            text = _plain_text(found)
+            text = plain_text(found)
             if text is not None:
                 yield text
 
     def _incompatible(self, subject: str, schema: Mapping[str, Any]) -> DataAtRisk:
-        changes = difference(json.loads(self._newest(subject) or "{}"), schema)
-        listed = "; ".join(changes) or "the registry does not say why"
+        listed = "; ".join(_differences(self._newest(subject), schema))
         return DataAtRisk(
             Code.SR_INCOMPATIBLE,
             f"the table's schema does not fit the registered one: {listed}",
@@ -184,9 +179,12 @@ class Registry:
             yield
         except SchemaRegistryError as error:
             raise _meaning(error, where) from error
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _unreached(error, where) from error
-        except ValueError as error:  # an answer that is not JSON
+        except AnswerRefused as error:
+            what = f"the schema registry's answer {error}"
+            raise ConfigError(Code.CONFIG, what, where=where, advice=_ADDRESS) from error
+        except OTHER_SHAPES as error:
             what = "the schema registry's answer is not of its API"
             raise ConfigError(Code.CONFIG, what, where=where, advice=_ADDRESS) from error
 
@@ -217,21 +215,18 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return changes
 
 
-def _is_absent(error: SchemaRegistryError) -> bool:
-    return error.error_code in _ABSENT
-
-
-def _id_of(found: int | None, subject: str) -> SchemaId:
-    if found is None or not 0 <= found < 1 << 31:
-        what = "the schema registry gave no usable id"
-        raise ConfigError(Code.CONFIG, what, where=f"subject {subject}")
-    return SchemaId(found)
-
-
-def _plain_text(schema: Schema) -> str | None:
-    text = schema.schema_str
-    is_avro = (schema.schema_type or "AVRO") == "AVRO"
-    return text if is_avro and text is not None and len(text) <= LONGEST_SCHEMA else None
+def _differences(newest: str | None, schema: Mapping[str, Any]) -> list[str]:
+    """How a schema differs from the newest version's text; a line at least."""
+    unsaid = ["the registry does not say why"]
+    if newest is None:
+        return unsaid
+    try:
+        old = json.loads(newest)
+        if old["type"] in ("record", "error"):
+            return difference(old, schema) or unsaid
+    except OTHER_SHAPES:  # any JSON may be a schema, and it need not be ours
+        pass
+    return ["the newest version is no record"]
 
 
 def _meaning(error: SchemaRegistryError, where: str) -> RowferryError:

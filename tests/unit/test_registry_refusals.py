@@ -1,8 +1,10 @@
 """The registry's answers, and which addresses are never asked."""
 
+import gzip
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -27,7 +29,15 @@ class Stub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answering)
         self.answers: dict[tuple[str, str], tuple[int, object]] = {}
         self.asked: list[str] = []
+        self.accepted: list[str | None] = []
+        self.headers: dict[str, str] = {}
         self.silent = threading.Event()
+        self.drip: bytes | None = None
+
+
+def octets(content: object) -> bytes:
+    """Text as it is, all else as JSON."""
+    return (content if isinstance(content, str) else json.dumps(content)).encode()
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -35,21 +45,38 @@ class Answering(BaseHTTPRequestHandler):
         stub = self.server
         assert isinstance(stub, Stub)
         stub.asked.append(f"{self.command} {self.path}")
+        stub.accepted.append(self.headers.get("Accept-Encoding"))
         if stub.silent.is_set():
             threading.Event().wait(2)
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         del body
+        if stub.drip is not None:
+            self.trickle(stub.drip)
+            return
         matching = [
             a for (m, end), a in stub.answers.items() if m == self.command and end in self.path
         ]
         status, content = matching[0] if matching else (404, {"error_code": 40401})
-        payload = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+        payload = content if isinstance(content, bytes) else octets(content)
         self.send_response(status)
+        for name, value in stub.headers.items():
+            self.send_header(name, value)
         self.send_header("Location", "http://127.0.0.1:9/elsewhere")
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
-        self.wfile.write(payload)
+        with suppress(OSError):  # who asked need not take all of it
+            self.wfile.write(payload)
+
+    def trickle(self, payload: bytes) -> None:
+        """Two seconds' worth of an answer, a piece at a time."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        with suppress(OSError):
+            for first in range(0, len(payload), len(payload) // 40 + 1):
+                self.wfile.write(payload[first : first + len(payload) // 40 + 1])
+                threading.Event().wait(0.05)
 
     do_GET = do_POST = answer  # noqa: N815 - the names that the server looks for
 
@@ -158,6 +185,130 @@ def test_a_registry_that_never_answers_is_given_up(
         asking.latest("a")
     asking.close()
     assert raised.value.code is Code.SR_DOWN
+
+
+def test_an_answer_that_trickles_is_given_up(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SECONDS", 0.5)
+    stub.drip = octets({"schema": json.dumps(OLD)})
+    asking = Registry(settings(f"http://127.0.0.1:{stub.server_port}"))
+    with pytest.raises(Transient, match="took too long") as raised:
+        asking.by_id(SchemaId(7))
+    asking.close()
+    assert raised.value.code is Code.SR_DOWN
+
+
+@pytest.mark.parametrize("schema_id", [1 << 31, 0xFF00FF00, (1 << 32) - 1, -1])
+def test_an_id_that_cannot_be_asked_for_was_never_given(
+    stub: Stub, asking: Registry, schema_id: int
+) -> None:
+    stub.answers["GET", "/schemas/ids/"] = (404, {"error_code": 404, "message": "HTTP 404"})
+    assert asking.by_id(SchemaId(schema_id)) is None
+    assert stub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("text/html", "over 2000000 bytes"), ("application/json", None)]
+)
+def test_an_answer_that_is_too_long_is_no_schema(
+    stub: Stub, asking: Registry, kind: str, why: str | None
+) -> None:
+    long = octets({"schema": json.dumps(OLD)}) + b" " * 2_000_000
+    stub.answers["GET", "/schemas/ids/7"] = (200, long)
+    stub.headers["Content-Type"] = kind
+    if why is None:  # the API's own: as one whose text is too long
+        assert asking.by_id(SchemaId(7)) is None
+        return
+    with pytest.raises(ConfigError, match=why):
+        asking.by_id(SchemaId(7))
+
+
+def test_compression_is_not_asked_for_and_never_undone(stub: Stub, asking: Registry) -> None:
+    bomb = gzip.compress(octets({"schema": json.dumps(OLD)}) + b" " * 10_000_000)
+    stub.headers["Content-Encoding"] = "gzip"
+    stub.answers["GET", "/schemas/ids/7"] = (200, bomb)
+    with pytest.raises(ConfigError, match="is compressed"):
+        asking.by_id(SchemaId(7))
+    assert stub.accepted == ["identity"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content"),
+    [("gzip", gzip.compress(b"down")), ("gzip", b"broken"), ("identity", b" " * 2_500_000)],
+)
+def test_of_an_error_the_status_counts_whatever_its_body(
+    stub: Stub, asking: Registry, encoding: str, content: bytes
+) -> None:
+    stub.headers["Content-Encoding"] = encoding
+    stub.answers["GET", "/schemas/ids/7"] = (503, content)
+    with pytest.raises(Transient) as raised:
+        asking.by_id(SchemaId(7))
+    assert raised.value.code is Code.SR_DOWN
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "null",
+        "5",
+        [],
+        {"schema": 5},
+        {"schema": ["string"]},
+        {"schema": {"type": "string"}},
+        {"schema": '"string"', "references": ["x"]},
+        {"schema": '"string"', "references": [{"name": "x", "subject": {"a": 1}, "version": "1"}]},
+        "[" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("asked", ["by_id", "latest", "versions", "register"])
+def test_an_answer_of_another_shape_is_not_of_the_api(
+    stub: Stub, asking: Registry, content: object, asked: str
+) -> None:
+    stub.answers["GET", "/schemas/ids/7"] = (200, content)
+    stub.answers["GET", "/versions/latest"] = (200, content)
+    stub.answers["GET", "/versions/1"] = (200, content)
+    stub.answers["GET", "/versions"] = (200, [1])
+    stub.answers["POST", "/versions"] = (200, content)
+    asks: dict[str, Callable[[], object]] = {
+        "by_id": lambda: asking.by_id(SchemaId(7)),
+        "latest": lambda: asking.latest("a"),
+        "versions": lambda: asking.versions("a-value"),
+        "register": lambda: asking.register("a-value", OLD),
+    }
+    with pytest.raises(ConfigError, match=r"not of its API|no usable id"):
+        asks[asked]()
+
+
+@pytest.mark.parametrize("numbers", ["", "null", 5, [1, "x"], [[]]])
+def test_versions_that_are_no_numbers_are_not_of_the_api(
+    stub: Stub, asking: Registry, numbers: object
+) -> None:
+    stub.answers["GET", "/versions"] = (200, numbers)
+    with pytest.raises(ConfigError):
+        asking.versions("a-value")
+
+
+@pytest.mark.parametrize("found", [None, "7", [7], 1 << 31])
+def test_an_id_that_is_none_is_refused(stub: Stub, asking: Registry, found: object) -> None:
+    stub.answers["POST", "/versions"] = (200, {"id": found})
+    with pytest.raises(ConfigError):
+        asking.register("a-value", OLD)
+
+
+@pytest.mark.parametrize(
+    "newest", ['"string"', '["null", "int"]', '{"type": "record", "fields": [5]}', "no JSON", "5"]
+)
+def test_a_newest_version_that_is_no_record_is_what_does_not_fit(
+    stub: Stub, asking: Registry, newest: str
+) -> None:
+    stub.answers["POST", "/compatibility"] = (200, {"is_compatible": False})
+    stub.answers["POST", "/versions"] = (409, {"error_code": 409})
+    stub.answers["GET", "/config"] = (200, {"compatibilityLevel": "BACKWARD"})
+    stub.answers["GET", "/versions/latest"] = (200, {"schema": newest})
+    with pytest.raises(DataAtRisk, match="the newest version is no record") as raised:
+        asking.register("a-value", OLD)
+    assert raised.value.code is Code.SR_INCOMPATIBLE
+    assert asking.differences("a-value", OLD) == ["the newest version is no record"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,10 +62,11 @@ class TopicLoader:
     _schemas: list[str] = field(default_factory=list)
     _target: LoadTarget | None = None
 
-    def load(self, committed: Committed) -> None:
+    def load(self, committed: Committed, reached: Callable[[], None]) -> None:
         """Load all that is below what the group has committed.
 
-        Raises DataAtRisk for a hole, an overlap, a topic that was created again; LedgerMoved.
+        reached: called once Snowflake has said what is loaded. Raises DataAtRisk for a hole, an
+        overlap, a topic that was created again; LedgerMoved.
         """
         if self._known is not None and not self._is_behind(committed, self._known):
             return
@@ -74,6 +75,7 @@ class TopicLoader:
         ledger = ledger_of(self.settings, target.place)
         # 2. The ledger
         known = self._known = self._read(ledger)
+        reached()
         self._refuse_another_creation(committed.topic, known)
         self._finish_earlier(committed.topic, known, target, ledger)
         # 3. The files

@@ -8,7 +8,7 @@ import pytest
 from fix_load import Quay
 from fix_receive import wait_until
 from harbour import ForeignLogging, end_of_background_threads
-from rowferry.errors import Code, DataAtRisk
+from rowferry.errors import Code, DataAtRisk, RetryBudgetSpent
 from rowferry.observe.log import configure
 from rowferry.run.loader import run_loader
 from rowferry.run.topic_loader import Loaded
@@ -116,3 +116,19 @@ def test_a_stage_that_was_created_again_has_a_hole_below_the_groups_position(
     assert told.value.code is Code.INCOMPLETE
     assert "[5, 6)" in str(told.value)
     assert staged.query(COUNT) == [(5, 5)]
+
+
+def test_a_lock_in_the_first_backlog_is_waited_for_since_snowflake_was_reached(
+    staged: Quay,
+) -> None:
+    # GIVEN no patience with what is not reached, and another's lock on the ledger
+    staged.fake.faults.next("query_failed", times=2, beginning="UPDATE", code="000625")
+    # WHEN the first pass comes to it THEN it is tried again
+    assert staged.load(connect_seconds=0).rows == 5
+    assert len(staged.fake.faults.played) == 2
+
+
+def test_without_an_answer_of_snowflake_patience_ends(staged: Quay) -> None:
+    staged.fake.faults.next("query_failed", matching="NEXT_OFFSET", code="000603")
+    with pytest.raises(RetryBudgetSpent):
+        staged.load(connect_seconds=0)

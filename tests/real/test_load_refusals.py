@@ -13,8 +13,11 @@ from rowferry.errors import (
     RowferryError,
     Unreadable,
 )
+from rowferry.run.load_script import script_of
 
 pytestmark = pytest.mark.real
+
+FULL_STAGE = "@analytics.ingest.product_ingestion_stage/ferry"
 
 
 def numbered(*numbers: int) -> list[dict[str, object]]:
@@ -132,3 +135,58 @@ def test_what_the_settings_lack_is_told(quay: Quay) -> None:
     quay.fake.user.disabled = True
     assert "390101" in refused(quay, Code.SF_AUTH, AccessDenied)
     assert len([login for login in quay.fake.logins if login.error_code]) == 1
+
+
+def test_rows_that_the_ledger_does_not_know_are_not_loaded_again(quay: Quay) -> None:
+    # GIVEN a target that is named in full, and a loaded row
+    quay.create()
+    quay.stage(*numbered(1))
+    quay.commit()
+    full: dict[str, Any] = {"load_table": "analytics.ingest.products"}
+    quay.load(**full)
+    # WHEN the session's schema, and with it the ledger's, becomes another
+    quay.query("CREATE SCHEMA other")
+    moved = {**full, "snowflake_schema": "other", "stage": FULL_STAGE}
+    told = refused(quay, Code.LEDGER_UNFIT, DataAtRisk, **moved)
+    # THEN ledger, target and what to do are told, and nothing is loaded again
+    assert '"ANALYTICS"."OTHER"."ROWFERRY_LEDGER"' in told
+    assert '"ANALYTICS"."INGEST"."PRODUCTS"' in told
+    assert "ROWFERRY_LOAD_LEDGER" in told
+    assert quay.query("SELECT count(*) FROM products") == [(1,)]
+    # WHEN the old ledger is named THEN loading goes on
+    quay.stage(*numbered(2))
+    quay.commit()
+    assert quay.load(**moved, load_ledger="ingest.rowferry_ledger").rows == 1
+    # WHEN there is nothing to be doubled THEN a ledger may begin anew
+    quay.query("TRUNCATE TABLE products")
+    assert quay.load(**moved).rows == 2
+
+
+def test_a_table_with_rows_of_others_is_loaded_into_once_that_is_said(quay: Quay) -> None:
+    # GIVEN a table that somebody else has filled
+    quay.create()
+    quay.query("CREATE TABLE products (id INT, name TEXT)")
+    quay.query("INSERT INTO products VALUES (7, 'of others')")
+    quay.stage(*numbered(1))
+    quay.commit()
+    assert "--print-ddl" in refused(quay, Code.LEDGER_UNFIT, DataAtRisk)
+    # WHEN the statement that load --print-ddl shows is run
+    lines = [line for line in script_of(quay.settings()) if line.startswith("--   INSERT INTO")]
+    quay.query(lines[0].removeprefix("--   "))
+    # THEN the rows are loaded beside them
+    assert quay.load().rows == 1
+    assert quay.query("SELECT id FROM products ORDER BY id") == [(1,), (7,)]
+    # AND latest versions are merged without such a word
+    quay.query("CREATE TABLE latest (id INT, name TEXT)")
+    quay.query("INSERT INTO latest VALUES (1, 'of others'), (7, 'of others')")
+    assert quay.load(load="upsert", load_table="latest").rows == 1
+    assert quay.query("SELECT name FROM latest ORDER BY id") == [("n1",), ("of others",)]
+
+
+def test_a_second_topic_goes_into_a_table_that_the_ledger_knows(quay: Quay) -> None:
+    quay.create()
+    quay.stage(*numbered(1))
+    quay.commit()
+    quay.load()
+    quay.query("UPDATE rowferry_ledger SET topic = 'another'")
+    assert quay.load().rows == 1

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fix_load import PRODUCT, Quay
+from rowferry.errors import Code, DataAtRisk
 
 pytestmark = pytest.mark.real
 
@@ -115,3 +116,54 @@ def test_hostile_names_change_no_statement(quay: Quay) -> None:
     assert {row[0] for row in told} >= set(evil)
     [row] = quay.query(f'SELECT "a""b", "it\'s", "back\\slash", "a.b" FROM {name}')
     assert row == ("first", "first", "'; DROP TABLE x --", "'; DROP TABLE x --")
+
+
+UNFIT = [
+    ({"_op": None}, {}, "ROWFERRY_METADATA"),
+    ({"_op": "x"}, {}, "ROWFERRY_METADATA"),
+    ({"_partition": None}, {}, "ROWFERRY_METADATA"),
+    ({}, {"metadata": "_op=op,_partition,_offset"}, "ROWFERRY_METADATA"),
+    ({"id": None}, {}, "ROWFERRY_LOAD_KEY"),
+    ({"id": None, "_op": "d"}, {}, "ROWFERRY_LOAD_KEY"),
+    ({"_op": "d"}, {"load_key": "name"}, "ROWFERRY_LOAD_KEY"),
+]
+
+
+@pytest.mark.parametrize(("more", "settings", "named"), UNFIT)
+def test_a_line_that_merge_would_pass_over_is_told_and_the_ledger_stays(
+    quay: Quay, more: dict[str, Any], settings: dict[str, Any], named: str
+) -> None:
+    # GIVEN a loaded row, and a line without its _op, its _partition or its key among others
+    quay.create()
+    quay.stage(product(1, "canary-cell"))
+    quay.commit()
+    quay.load(load="upsert")
+    odd = {"id": 7000001, **more}
+    quay.stage(product(2, "two"), odd)
+    quay.commit()
+    # WHEN it is to be loaded THEN the setting is named, no value is, and nothing is done
+    with pytest.raises(DataAtRisk, match=named) as told:
+        quay.load(load="upsert", **settings)
+    assert told.value.code is Code.LINES_UNFIT
+    assert "1 of 2 lines" in str(told.value) or settings.get("metadata")
+    assert "7000001" not in str(told.value)
+    assert (quay.ledger(), quay.query(ROWS)) == ({0: 1}, [(1, "canary-cell", None)])
+    assert quay.query("SELECT count(*) FROM products_staging") == [(0,)]
+
+
+def test_a_key_that_may_be_null_is_no_missing_one(quay: Quay) -> None:
+    # GIVEN a key of a column that can be NULL, in rows and in a delete
+    quay.create()
+    quay.stage(product(1, "one"), {"id": 2, "name": None}, {"name": None, "_op": "d"})
+    quay.commit()
+    # WHEN they are loaded by it THEN NULL is a key as others are
+    assert quay.load(load="upsert", load_key="name").rows == 3
+    assert quay.query("SELECT id FROM products") == [(1,)]
+
+
+def test_the_lines_of_a_truncate_marker_need_no_key(quay: Quay) -> None:
+    quay.create()
+    quay.stage(product(1, "one"), {"_op": "t", "_partition": None}, product(2, "two"))
+    quay.commit()
+    quay.load(load="upsert")
+    assert quay.query("SELECT id FROM products") == [(2,)]

@@ -70,6 +70,19 @@ def test_a_file_is_put_once_listed_read_and_removed(
     assert set(fake.files()) == {f"some/prefix/{NEXT}"}
 
 
+def test_a_limit_of_the_account_for_answers_hides_no_file(
+    strict_snowflake: StrictSnowflake, spool: Spool
+) -> None:
+    strict_snowflake.account.parameters["ROWS_PER_RESULTSET"] = "1"
+    stage = stage_on(strict_snowflake)
+    try:
+        stage.put(NAME, spool())
+        stage.put(NEXT, spool(b"{}\n{}\n"))
+        assert [file.name for file in stage.list(FOLDER)] == [NAME, NEXT]
+    finally:
+        stage.close()
+
+
 def test_the_same_lines_compressed_otherwise_are_the_same_file(
     strict_snowflake: StrictSnowflake, spool: Spool
 ) -> None:

@@ -98,6 +98,7 @@ class Account:
 
     def __init__(self, name: str) -> None:
         self.name = name.upper()
+        self.parameters: dict[str, str] = {}  # of sessions that set none of their own
         self._users: dict[str, User] = {}
 
     def add(self, user: User) -> User:

@@ -71,6 +71,7 @@ class Control:
                 return Reply(fault.options.get("status", 503))
             user, roles = self._authenticate(data, fault)
             session = self._sessions.open(_new_session(user, roles, data, request.query))
+            session.parameters = {**self._account.parameters, **session.parameters}
         except Refused as refused:
             self._sessions.record(name, kind, refused.code)
             raise

@@ -14,6 +14,7 @@ from fakesnow.rowtype import describe_as_rowtype
 from fakesnow.statement_type import DML_TYPE_IDS, statement_type_id
 from snowflake.connector.errors import Error
 
+from strict_snowflake.parameters import most_rows
 from strict_snowflake.results import rows_answer
 from strict_snowflake.stages import SqlError
 from strict_snowflake.transactions import Transaction
@@ -63,6 +64,7 @@ def execute(
     arrow: Any = cursor._arrow_table
     transaction.session.database = transaction.connection.database
     transaction.session.schema = transaction.connection.schema
+    arrow = arrow.slice(0, most_rows(transaction.session.parameters))
     if kind in DML_TYPE_IDS:
         columns = [(column["name"], column["type"]) for column in rowtype]
         rows = list(zip(*[c.to_pylist() for c in arrow.columns], strict=True))

@@ -16,6 +16,7 @@ from strict_snowflake.copying import Copying
 from strict_snowflake.faults import Fault, Faults, Kind
 from strict_snowflake.http_reply import Reply, Request
 from strict_snowflake.load_history import LoadHistory
+from strict_snowflake.parameters import as_understood, cut_short
 from strict_snowflake.session_statements import SessionStatements
 from strict_snowflake.sessions import Login, Session, Sessions
 from strict_snowflake.stage_statements import StageStatements
@@ -222,7 +223,13 @@ class StrictSnowflake:
         return None if fault and fault.kind is Kind.LOST_REPLY else reply
 
     def _run_statement(self, session: Session, body: dict[str, Any]) -> dict[str, Any]:
-        sql = without_comments(str(body["sqlText"]))
+        sql = as_understood(session.parameters, without_comments(str(body["sqlText"])))
+        return cut_short(
+            session.parameters, self._run_understood(session, {**body, "sqlText": sql})
+        )
+
+    def _run_understood(self, session: Session, body: dict[str, Any]) -> dict[str, Any]:
+        sql = str(body["sqlText"])
         statement = read_statement(sql)
         if statement is not None:
             return self._stage_statements.run(session, statement)

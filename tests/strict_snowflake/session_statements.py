@@ -76,8 +76,9 @@ class SessionStatements:
             session.autocommit = session.parameters.get("AUTOCOMMIT", "TRUE").upper() == "TRUE"
             return done
         if match := _UNSET.fullmatch(sql):
-            for name in match["names"].upper().split(","):
-                session.parameters.pop(name.strip(), None)
+            names = {name.strip() for name in match["names"].upper().split(",")}
+            own = {n: value for n, value in session.parameters.items() if n not in names}
+            session.parameters = {**self._account.parameters, **own}
             return done
         return None
 

@@ -64,6 +64,16 @@ def test_once_all_answered_it_is_tried_for_ever_with_bounded_pauses() -> None:
     assert time.pauses[0] < 1
 
 
+def test_once_all_was_reached_a_first_attempt_may_fail_for_ever() -> None:
+    retry, time = retrying(10)
+    retry.wait(DOWN)
+    retry.reached()
+    time.now += 3600
+    for _ in range(200):
+        retry.wait(DOWN)
+    assert max(time.pauses) <= 36  # 30 s and its jitter
+
+
 def test_after_a_calm_time_pauses_are_short_again() -> None:
     retry, time = retrying(10)
     retry.succeeded()

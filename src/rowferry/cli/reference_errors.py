@@ -115,9 +115,13 @@ MEANINGS: dict[Code, tuple[str, str]] = {
         "COPY loaded another number of rows than the files' names say; it was rolled back.",
         "Run `rowferry verify`.",
     ),
+    Code.LINES_UNFIT: (
+        "Lines lack what upsert goes by: `_op`, `_partition` or the key; it was rolled back.",
+        "Do what the line says, or set ROWFERRY_LOAD=append.",
+    ),
     Code.LEDGER_UNFIT: (
-        "The ledger and the stage's files contradict each other.",
-        "Undo what was changed in the ledger, or give the target a ledger of its own.",
+        "The ledger contradicts the stage's files, or does not know a target that has rows.",
+        "Undo what was changed in the ledger, or in where it is: see docs/loading.md.",
     ),
     Code.TARGET_UNFIT: (
         "A column of the target cannot hold what the rows have.",

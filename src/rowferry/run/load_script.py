@@ -58,6 +58,8 @@ def _explained(target: LoadTarget, ledger: Ledger, topic: str) -> Iterator[str]:
         yield f"--   {_comment(target.empty_staging())};"
     yield "--   COMMIT;"
     if not target.upserts:
+        yield "-- Once, if the table has rows of others before Rowferry loads its first:"
+        yield f"--   {_comment(ledger.know_target())};"
         yield "-- Instead of the loader, without its ledger: Snowpipe, which forgets after 14 days:"
         yield f"--   {_comment(target.pipe(topic_prefix(topic)))};"
         yield "--   It is told of files by its REST call insertFiles, or by ALTER PIPE … REFRESH."

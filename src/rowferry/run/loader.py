@@ -38,17 +38,18 @@ class Loader:
     loaded: Loaded
     goal: dict[str, Committed] = field(default_factory=dict)
 
-    def turn(self, *, once: bool) -> bool:
+    def turn(self, *, once: bool, reached: Callable[[], None]) -> bool:
         """Load what is there of each topic; says whether anything was loaded.
 
-        once: no further than where the group stood at the first turn.
+        once: no further than where the group stood at the first turn. reached: called as soon as
+        all parts have answered, which may be hours before a backlog is loaded.
         """
         before = self.loaded.files
         for loader in self.loaders:
             committed = self.goal.get(loader.topic) or self._committed(loader.topic)
             if once:
                 self.goal[loader.topic] = committed
-            loader.load(committed)
+            loader.load(committed, reached)
         return self.loaded.files > before
 
     def purge(self, now: float) -> None:
@@ -137,7 +138,7 @@ def _load_with(
     retry = Retry(loader.settings, stop)
     while not stop.requested:
         try:
-            has_loaded = loader.turn(once=once)
+            has_loaded = loader.turn(once=once, reached=retry.reached)
             if purge is not None and not has_loaded:
                 loader.purge(purge())
         except Transient as error:

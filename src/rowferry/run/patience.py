@@ -73,14 +73,18 @@ class Retry:
         self._settings, self._stop, self._clock = settings, stop, clock
         self._pauses = Pauses()
         self._began = clock()
-        self._has_succeeded = False
+        self._was_reached = False
         self._failures = 0
 
+    def reached(self) -> None:
+        """All parts answered, whatever comes of it: from now on, trouble passes."""
+        self._was_reached = True
+
     def succeeded(self) -> None:
-        """All parts answered: from now on, trouble passes."""
+        """What was tried is done: from now on, trouble passes."""
         if self._failures:
             log.info("connect.recovered", failures=self._failures)
-        self._has_succeeded, self._failures = True, 0
+        self._was_reached, self._failures = True, 0
 
     def wait(self, error: Transient) -> None:
         """Say what is wrong, and wait; a stop ends the wait.
@@ -92,12 +96,12 @@ class Retry:
             return
         now = self._clock()
         left = self._began + self._settings.connect_seconds - now
-        if not self._has_succeeded and left <= 0:
+        if not self._was_reached and left <= 0:
             kind = ConfigError if error.code is Code.TOPIC_GONE else RetryBudgetSpent
             raise kind(error.code, error.what, where=error.where, advice=error.advice) from error
         self._failures += 1
-        pause = self._pauses.after(now - self._began if self._has_succeeded else 0)
-        if self._has_succeeded:
+        pause = self._pauses.after(now - self._began if self._was_reached else 0)
+        if self._was_reached:
             self._began = now
         else:
             pause = min(pause, max(left, 0.05))

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,10 +62,11 @@ class TopicLoader:
     _schemas: list[str] = field(default_factory=list)
     _target: LoadTarget | None = None
 
-    def load(self, committed: Committed) -> None:
+    def load(self, committed: Committed, reached: Callable[[], None]) -> None:
         """Load all that is below what the group has committed.
 
-        Raises DataAtRisk for a hole, an overlap, a topic that was created again; LedgerMoved.
+        reached: called once Snowflake has said what is loaded. Raises DataAtRisk for a hole, an
+        overlap, a topic that was created again, rows that no ledger knows; LedgerMoved.
         """
         if self._known is not None and not self._is_behind(committed, self._known):
             return
@@ -74,6 +75,9 @@ class TopicLoader:
         ledger = ledger_of(self.settings, target.place)
         # 2. The ledger
         known = self._known = self._read(ledger)
+        reached()
+        if not known:
+            self._refuse_unknown_rows(target, ledger)
         self._refuse_another_creation(committed.topic, known)
         self._finish_earlier(committed.topic, known, target, ledger)
         # 3. The files
@@ -181,6 +185,23 @@ class TopicLoader:
             files=len(chunk.files),
             rows=chunk.rows,
             seconds=round(seconds, 3),
+        )
+
+    def _refuse_unknown_rows(self, target: LoadTarget, ledger: Ledger) -> None:
+        """Rows that are there before the first load may be those that we are about to load.
+
+        Not with upsert, which comes to the same rows whatever was there of them.
+        """
+        if target.upserts or not self.session.run(ledger.unknown_rows()).rows:
+            return
+        raise DataAtRisk(
+            Code.LEDGER_UNFIT,
+            f"the table {target.place.sql} has rows, and the ledger {ledger.place.sql} does not "
+            "know the table",
+            where=self.topic,
+            advice="if Rowferry has loaded them: set SNOWFLAKE_DATABASE and SNOWFLAKE_SCHEMA as "
+            "they were, or name the ledger that knows them in ROWFERRY_LOAD_LEDGER; if they are "
+            "another's: run the INSERT that rowferry load --print-ddl prints",
         )
 
     # --- A topic that was deleted and created again

@@ -81,6 +81,20 @@ class Ledger:
             f'WHERE "TARGET" = {literal(self.target.sql)} AND "TOPIC" = {literal(topic)}'
         )
 
+    def unknown_rows(self) -> str:
+        """A row where the target has any and the ledger does not know it; both at one moment."""
+        return (
+            f"SELECT 1 FROM {self.target.sql} WHERE NOT EXISTS (SELECT 1 FROM {self.place.sql} "
+            f'WHERE "TARGET" = {literal(self.target.sql)}) LIMIT 1'
+        )
+
+    def know_target(self) -> str:
+        """By this a person says that the rows that the target has are of others."""
+        return (
+            f'INSERT INTO {self.place.sql} ("TARGET", "TOPIC", "TOPIC_ID", "PARTITION", '
+            f"\"NEXT_OFFSET\") VALUES ({literal(self.target.sql)}, '', '', 0, 0)"
+        )
+
     def open_row(self, topic: TopicId, partition: Partition, start: Offset) -> str:
         """The partition's row, unless it is there; MERGE takes the table's lock, INSERT none."""
         return (

@@ -100,7 +100,8 @@ class LoadSession:
             connection,
             f"ALTER SESSION SET LOCK_TIMEOUT = {LOCK_SECONDS}, TIMEZONE = 'UTC', "
             f"STATEMENT_TIMEOUT_IN_SECONDS = {deadline}, ABORT_DETACHED_QUERY = TRUE, "
-            "AUTOCOMMIT = TRUE",
+            "AUTOCOMMIT = TRUE, DATE_INPUT_FORMAT = 'AUTO', TIME_INPUT_FORMAT = 'AUTO', "
+            "TIMESTAMP_INPUT_FORMAT = 'AUTO'",
         )
         return connection
 

@@ -87,6 +87,28 @@ class LoadTarget:
             "FORCE = TRUE ON_ERROR = ABORT_STATEMENT"
         )
 
+    def unfit_lines(self) -> str:
+        """How many lines lack their _op or _partition, and how many their key.
+
+        MERGE would pass over them in silence. A key that may be NULL is there all the same: only
+        a delete, whose line is the message's key, can be without it.
+        """
+        op, partition = self._op(_LINE), path(_LINE, self.partition)
+        lacks_key = " OR ".join(
+            f"{op} = {literal(Op.DELETE)} AND {path(_LINE, column.source or '')} IS NULL"
+            if column.nullable
+            else f"{path(_LINE, column.source or '')}::VARCHAR IS NULL"
+            for column in self.columns
+            if column.is_key
+        )
+        known = ", ".join(literal(each) for each in Op)
+        return (
+            f"SELECT COUNT_IF({op} IS NULL OR {op} NOT IN ({known}) "
+            f"OR {op} = {literal(Op.UPSERT)} AND {partition}::VARCHAR IS NULL), "
+            f"COUNT_IF({op} <> {literal(Op.TRUNCATE)} AND ({lacks_key})) "
+            f"FROM {self.place.staging.sql}"
+        )
+
     def last_truncate(self) -> str:
         """The file and the line of the last truncate marker."""
         return (

@@ -28,8 +28,9 @@ def load_chunk(
 ) -> None:
     """Load a chunk and move the ledger behind it, or do neither.
 
-    Raises LedgerMoved; DataAtRisk (LOAD_MISMATCH) where other rows were loaded than the names
-    say; Transient where the outcome is unknown, which the ledger tells; what LoadSession raises.
+    Raises LedgerMoved; DataAtRisk where other rows were loaded than the names say
+    (LOAD_MISMATCH), or lines lack what upsert goes by (LINES_UNFIT); Transient where the outcome
+    is unknown, which the ledger tells; what LoadSession raises.
     """
     try:
         session.run("BEGIN")
@@ -41,7 +42,7 @@ def load_chunk(
             _check(session.run(target.copy(chunk.folder, chunk.names)), chunk)
         failpoint("load.copy")
         if target.upserts and chunk.names:
-            _merge(session, target, partition)
+            _merge(session, target, partition, chunk)
         failpoint("load.merge")
         # 3. Both at once
         session.run("COMMIT")
@@ -77,9 +78,34 @@ def _check(answer: Answer, chunk: Chunk) -> None:
         )
 
 
-def _merge(session: LoadSession, target: LoadTarget, partition: Partition) -> None:
+def _merge(session: LoadSession, target: LoadTarget, partition: Partition, chunk: Chunk) -> None:
+    _refuse_unfit(session.run(target.unfit_lines()), chunk)
     for file, line in session.run(target.last_truncate()).rows:
         for statement in target.truncate(partition, str(file), int(line)):
             session.run(statement)
     session.run(target.merge())
     session.run(target.empty_staging())
+
+
+def _refuse_unfit(answer: Answer, chunk: Chunk) -> None:
+    """Lines that MERGE would pass over, while the ledger moves behind them."""
+    [(without_metadata, without_key)] = answer.rows
+    where = f"{chunk.folder} [{chunk.start}, {chunk.end})"
+    if without_metadata:
+        raise DataAtRisk(
+            Code.LINES_UNFIT,
+            f"{without_metadata} of {chunk.rows} lines lack the _op or the _partition that upsert "
+            "goes by",
+            where=where,
+            advice="set ROWFERRY_METADATA as the receiver had it; lines that were staged without "
+            "them need ROWFERRY_LOAD=append, or to be received again, by another ROWFERRY_GROUP "
+            "under another prefix of ROWFERRY_STAGE",
+        )
+    if without_key:
+        raise DataAtRisk(
+            Code.LINES_UNFIT,
+            f"{without_key} of {chunk.rows} lines lack the key, or a part of it",
+            where=where,
+            advice="name columns in ROWFERRY_LOAD_KEY that every line has (a delete has those of "
+            "the message's key), or set ROWFERRY_LOAD=append",
+        )

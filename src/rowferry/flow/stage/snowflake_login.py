@@ -20,6 +20,12 @@ from rowferry.snowflake_logins import contradictions, login_of, missing
 
 LOGIN_SECONDS = 30
 SOCKET_SECONDS = 30
+_SESSION: dict[str, Any] = {  # whatever the account or the user sets
+    "CLIENT_TELEMETRY_ENABLED": False,
+    "QUERY_TAG": "rowferry",
+    "ROWS_PER_RESULTSET": 0,  # all: a list that is cut short reads as files that are missing
+    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
+}
 
 
 def log_in(settings: Settings, **changes: Any) -> Any:
@@ -107,7 +113,7 @@ def connection_parameters(settings: Settings) -> dict[str, Any]:
         "client_store_temporary_credential": False,
         "log_imported_packages_in_telemetry": False,
         "platform_detection_timeout_seconds": 0.0,  # 0.2 s of asking clouds about themselves
-        "session_parameters": {"CLIENT_TELEMETRY_ENABLED": False, "QUERY_TAG": "rowferry"},
+        "session_parameters": dict(_SESSION),  # the connector adds its own
     }
 
 

@@ -186,7 +186,7 @@ class Settings(BaseModel):
     spool_dir: str | None = setting(None, "Folder for open files; unset: the system's temporary")
     spool_bytes: int = setting(
         1_000_000_000,
-        "Most bytes waiting for upload, but for a file decided before",
+        "Most bytes waiting for upload, but for a file decided before; less on a small disk",
         unit="B",
         ge=1,
     )

@@ -110,7 +110,7 @@ class Settings(BaseModel):
     record_name: str | None = setting(None, "Avro record name; unset: from the table's name")
     namespace: str = setting("rowferry.{schema}", "Avro namespace; {schema} {table} are filled in")
     key_format: Literal["auto", "text", "avro"] = setting(
-        "auto", "Key of a message; auto: UTF-8 text for a single text column, else Avro"
+        "auto", "Message key; auto: UTF-8 text of a text column, else Avro; text: see docs/types.md"
     )
     on_unreadable: Unreadables = setting(
         Unreadables.STOP, "What the receiver does with a record that cannot be read"
@@ -186,7 +186,7 @@ class Settings(BaseModel):
     spool_dir: str | None = setting(None, "Folder for open files; unset: the system's temporary")
     spool_bytes: int = setting(
         1_000_000_000,
-        "Most bytes waiting for upload, but for a file decided before",
+        "Most bytes waiting for upload, but for a file decided before; less on a small disk",
         unit="B",
         ge=1,
     )

@@ -301,6 +301,7 @@ class FakeParts:
     def __init__(self, member: Member) -> None:
         self._member, self._world = member, member.world
         self.settings = Settings(delivery=Delivery.STREAMING)
+        self.spool_bytes = self.settings.spool_bytes
         format_ = line_format(("_offset",))
         self.entry = Entry(cast("Any", self._world), format_.fingerprint, lambda *_: Offset(0))
         self.making = FileMaking(

@@ -198,6 +198,26 @@ def test_check_names_each_problem_with_its_repair(shell: Shell, database: Databa
     assert by_level["table public.gone"][0] == "problem"
 
 
+def test_check_warns_of_texts_that_change_with_a_search_path_that_is_not_the_roles_own(
+    shell: Shell, database: Database
+) -> None:
+    # GIVEN names of objects, whose schema is written where the path does not find them
+    database.execute(
+        "ALTER TABLE products ADD kind regtype, ADD near regclass[], ADD owner regrole;"
+        "CREATE DOMAIN way AS regproc; ALTER TABLE products ADD way way"
+    )
+    name = "table public.products search_path"
+    # WHEN the path is anybody's, THEN that is said, with the columns and the repair
+    found = {finding["name"]: finding for finding in shell.data("check")["findings"]}
+    assert found[name]["level"] == "warning"
+    assert "kind, near, way " in found[name]["text"]
+    # AND done
+    role = shell.environ["POSTGRES_USER"]
+    assert found[name]["repair"].startswith(f"ALTER ROLE {role} SET search_path = pg_catalog")
+    database.execute(f"ALTER ROLE {role} IN DATABASE {database.name} SET search_path = pg_catalog")
+    assert name not in {finding["name"] for finding in shell.data("check")["findings"]}
+
+
 def test_plan_and_schema_change_nothing(shell: Shell, kafka: KafkaBroker) -> None:
     planned = shell.data("plan")
     [table] = planned["tables"]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -27,6 +27,9 @@ from harbour import (
     end_of_background_threads,
     links_in,
 )
+from rowferry.observe.log import configure
+from rowferry.run.receiver import run_receiver
+from rowferry.stop import Stop
 from strict_snowflake import Encryption
 
 pytestmark = pytest.mark.real
@@ -140,6 +143,63 @@ def test_a_disk_that_is_full_for_a_while_is_waited_for_with_nothing_spooled(
         full.clear()
         wait_until(lambda: staged_to_the_end(harbour), 60)
     harbour.check()
+
+
+DISK_BYTES = 200_000
+MOST_REFUSALS = 12  # more than it takes until files are small enough
+
+
+def test_a_disk_that_stays_too_small_for_the_open_files_lets_them_end_sooner_and_all_arrives(
+    harbour: Harbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN files that would grow on and on, and a disk that holds less than what is in the topic
+    monkeypatch.setattr("rowferry.run.pressure._LEAST_SPOOL_BYTES", 20_000)
+    monkeypatch.setattr("rowferry.flow.stage.files.BLOCK_BYTES", 1 << 14)
+    stop = Stop()
+    disk = SmallDisk(harbour.ferry.folder / "spool", stop)
+    monkeypatch.setattr("rowferry.flow.stage.files.os.fdopen", disk.fdopen)
+    # WHEN
+    settings = harbour.settings(delivery="batch", max_records=10**6, max_age_seconds=300)
+    configure(settings)
+    received = run_receiver(settings, stop, once=True)
+    # THEN it was full, that was said, and it was no obstacle
+    assert 0 < disk.refusals < MOST_REFUSALS
+    assert harbour.said.count("spool.lowered") >= 1
+    assert received.rows == len(ROWS)
+    assert len(harbour.check()) > 2
+
+
+class SmallDisk:
+    """Refuses what a folder has no space for; asks for an end where it has to do so too often."""
+
+    def __init__(self, folder: Path, stop: Stop) -> None:
+        self.folder, self.refusals = folder.resolve(), 0
+        self._stop, self._fdopen = stop, os.fdopen
+
+    def fdopen(self, descriptor: int, *more: Any, **also: Any) -> Any:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        file = self._fdopen(descriptor, *more, **also)
+        return OnSmallDisk(self, file) if self.folder in path.parents else file
+
+    def require(self, size: int) -> None:
+        if bytes_in(self.folder) + size > DISK_BYTES:
+            self.refusals += 1
+            if self.refusals == MOST_REFUSALS:
+                self._stop.request()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class OnSmallDisk:
+    """A file there."""
+
+    def __init__(self, disk: SmallDisk, file: BinaryIO) -> None:
+        self._disk, self._file = disk, file
+        self.close = file.close
+
+    def write(self, data: bytes) -> None:
+        self._disk.require(len(data))
+        self._file.write(data)
+        self._file.flush()
 
 
 @pytest.mark.soak

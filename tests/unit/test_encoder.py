@@ -73,6 +73,20 @@ def test_a_number_as_text_key_is_its_digits(registry: Remembering) -> None:
     assert encoder(registry, key_format="text").encode(rows_of(table, 5, 6)).keys == [b"5"]
 
 
+@pytest.mark.parametrize("key_format", ["auto", "text", "avro"])
+def test_a_row_without_a_key_is_refused_in_every_form_of_keys(
+    registry: Remembering, key_format: str
+) -> None:
+    # GIVEN a column that the value may have NULL in, as a NaN that the settings make one
+    id_ = Column("id", "text", nullable=True, base_oid=25, base_mod=-1)
+    table = Table(1, "public", "items", (id_, *TABLE.columns[1:]), ("id",))
+    batch = rows_of(TABLE, 0, 2).batch.set_column(0, "id", pa.array(["a", None]))
+    # THEN
+    with pytest.raises(Unreadable, match="'id'") as raised:
+        encoder(registry, key_format=key_format).encode(Rows(table, batch))
+    assert (raised.value.code, raised.value.where) == (Code.UNCARRIABLE, "public.items")
+
+
 def test_deletes_are_tombstones_and_truncates_have_no_key(registry: Remembering) -> None:
     rows = rows_of(TABLE, 0, 4)
     ops = pa.array([Op.UPSERT, Op.DELETE, Op.TRUNCATE, Op.UPSERT], pa.utf8())

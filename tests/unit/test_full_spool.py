@@ -11,7 +11,7 @@ from rowferry.config import Settings
 from rowferry.flow.receive.contract import Owned
 from rowferry.model import Offset, Partition, TopicId
 from rowferry.run.lane import Lane
-from rowferry.run.pressure import Pressure
+from rowferry.run.pressure import Pressure, lowered
 
 CAP = 100
 
@@ -91,3 +91,38 @@ def test_of_files_that_were_decided_one_is_completed_beyond_the_cap_and_that_is_
 def test_what_waits_for_the_registry_is_not_waited_for(pressure: Pressure) -> None:
     lanes = [Filling(90, replaying=True, held_up=True), Filling(20, replaying=True)]
     assert looked_at(pressure, lanes) == [True, False]
+
+
+MB = 1_000_000
+
+
+def test_a_disk_that_is_smaller_than_the_cap_makes_the_cap_smaller_than_the_disk() -> None:
+    # GIVEN 250 MB that are all there is, of which lines that wait are no part
+    disk, most, caps = 250 * MB, 1000 * MB, []
+    # WHEN memberships fill it, one after the other
+    while most > disk:
+        most = lowered(most, min(most, disk + 30 * MB))
+        caps.append(most)
+    # THEN the next one ends files before it is full
+    assert caps == [140 * MB]
+
+
+@pytest.mark.parametrize(
+    ("most", "spooled", "then"),
+    [
+        (1000 * MB, 2000 * MB, 500 * MB),  # what is beyond the cap does not raise it
+        (100 * MB, 20 * MB, 16 * MB),  # a poll has to find room
+        (1000 * MB, 16 * MB, 1000 * MB),  # others fill the disk: smaller files help nobody
+        (16 * MB, 40 * MB, 16 * MB),
+        (60_000, 70_000, 60_000),  # a cap that is less from the beginning
+    ],
+)
+def test_a_full_disk_halves_the_cap_between_its_bounds(most: int, spooled: int, then: int) -> None:
+    assert lowered(most, spooled) == then
+
+
+def test_a_lowered_cap_ends_files_that_the_settings_would_let_grow() -> None:
+    lane = Filling(60)
+    for pressure, ended in ((Pressure(Settings()), None), (Pressure(Settings(), 50), lane)):
+        looked_at(pressure, [lane])
+        assert to_close(pressure, [lane]) is ended

@@ -8,11 +8,11 @@ import pytest
 
 from copy_bytes import copy_of
 from rowferry.config import Settings
-from rowferry.errors import ConfigError
+from rowferry.errors import Code, ConfigError
 from rowferry.flow.encode.schema import key_schema, record_name_of, value_schema
 from rowferry.kernel.avro import AvroCodec
 from rowferry.kernel.copy import CopyReader
-from rowferry.model import Table
+from rowferry.model import Column, Table
 from rowferry.types import restored, wire_of
 from wires import NESTED, PLACE, PRODUCTS, SCALARS, column
 
@@ -123,6 +123,25 @@ def test_the_settings_choose_the_keys_form() -> None:
     assert key_schema(integer, settings(key_format="text")) is None
     with pytest.raises(ConfigError, match="ROWFERRY_KEY_FORMAT"):
         key_schema(replace(TABLE, key=("name", "product_id")), settings(key_format="text"))
+
+
+EXACT = ("bool", "int2", "int4", "int8", "oid", "text", "uuid")
+
+
+@pytest.mark.parametrize("key", SCALARS + NESTED, ids=lambda key: key.name)
+def test_a_key_is_text_only_where_no_other_value_has_the_same(key: Column) -> None:
+    # GIVEN infinity among timestamps, numbers with an exponent, bytes that are no UTF-8 …
+    table = replace(TABLE, columns=(key,), key=(key.name,))
+    wanted = settings(key_format="text")
+    if key.name in EXACT:
+        assert key_schema(table, wanted) is None
+        return
+    # THEN a text of such a key is refused, and Avro is not
+    with pytest.raises(ConfigError, match="ROWFERRY_KEY_FORMAT") as refused:
+        key_schema(table, wanted)
+    assert (refused.value.code, refused.value.where) == (Code.TABLE_UNFIT, "public.products")
+    assert key.pg_type in refused.value.what
+    assert key_schema(table, settings(key_format="auto")) is not None
 
 
 def test_a_column_named_like_a_metadata_field_is_refused_with_the_setting_to_change() -> None:

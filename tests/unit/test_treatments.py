@@ -88,6 +88,19 @@ def test_a_renamed_column_has_its_new_name_in_schemas_and_keys() -> None:
     assert [field["name"] for field in key["fields"]] == ["id"]
 
 
+@pytest.mark.parametrize("treatment", [{"mask": "hmac"}, {"truncate": 2}])
+def test_what_is_masked_is_not_shown_by_its_default_in_the_schema(
+    treatment: dict[str, Any],
+) -> None:
+    # GIVEN a text that is there where nobody gave another, and is not to be read
+    secret = column("name", "text", 25, nullable=False, default="'secret'::text")
+    table = replace(TABLE, columns=(PRODUCTS[0], secret))
+    given = settings({"name": treatment})
+    # THEN
+    [_, field] = value_schema(treated(table, given), given)["fields"]
+    assert field == {"name": "name", "type": "string"}
+
+
 @pytest.mark.parametrize(
     ("name", "treatment", "said"),
     [

@@ -35,6 +35,15 @@ _TIMESTAMP = f"""
                      AND i.indisvalid AND i.indpred IS NULL)
     FROM pg_attribute a WHERE a.attrelid = %s AND a.attname = %s AND NOT a.attisdropped
 """  # noqa: S608 - a constant
+_OF_THE_PATH = """
+    SELECT string_agg(a.attname::text, ', ' ORDER BY a.attnum)
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+      AND ARRAY[t.oid, t.typelem, t.typbasetype] && '{regclass, regcollation, regconfig,
+          regdictionary, regoper, regoperator, regproc, regprocedure, regtype}'::regtype[]::oid[]
+      AND (SELECT source FROM pg_settings WHERE name = 'search_path')
+          NOT IN ('user', 'database user')
+"""
 _FUTURE = "SELECT EXISTS (SELECT FROM {table} WHERE {column} > now() + interval '1 hour')"
 _KINDS = {"r": "a table", "p": "a partitioned table"}
 
@@ -103,8 +112,24 @@ def _table(connection: Connection, settings: Settings, table: str, mode: Mode) -
         yield problem(name, ConfigError(Code.TABLE_UNFIT, text, where=table, advice=advice))
     if not refused:
         yield ok(name, f"{_KINDS[kind]} with a primary key, and SELECT on it")
+    yield from _names(connection, settings, table, int(oid))
     if mode is Mode.INCREMENTAL:
         yield from _timestamp(connection, settings, table, int(oid))
+
+
+def _names(connection: Connection, settings: Settings, table: str, oid: int) -> Iterator[Finding]:
+    """Names of objects are written with their schema only where the path does not find them.
+
+    The path is the role's, for filters may need it; what another path would change, no poll sees.
+    """
+    columns = _row(connection, _OF_THE_PATH, (oid,))[0]
+    if columns:
+        yield warning(
+            f"table {table} search_path",
+            f"the text of {columns} changes with the search_path, which is not the role's own",
+            f"ALTER ROLE {settings.postgres_user} SET search_path = pg_catalog; append schemas"
+            " that ROWFERRY_FILTER needs",
+        )
 
 
 def _timestamp(

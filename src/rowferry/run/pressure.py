@@ -17,15 +17,31 @@ _IDLE_SECONDS = 0.19  # a signal waits for the end of a poll
 _BACKLOG_SECONDS = 0.005  # what is there keeps the loop busy while the client fetches more
 _BACKLOG_SHARE = 0.25  # of the records that were asked for
 _ROOM = 0.75  # of the spool, before what was paused goes on
+_LEAST_SPOOL_BYTES = 16_000_000  # that a full disk leaves; a poll alone may bring half of it
 
 log = structlog.get_logger()
 
 
-class Pressure:
-    """Decides what is paused; pure but for the averages it keeps."""
+def lowered(most: int, spooled: int) -> int:
+    """How many bytes may be spooled after the disk was full, where `most` were allowed before.
 
-    def __init__(self, settings: Settings, *, once: bool = False) -> None:
-        self._spool_bytes = settings.spool_bytes
+    Half of what was there, so that files end, and make room, before the disk is full again: each
+    time less. Where little was there, others fill the disk, and smaller files would not help.
+    """
+    filled = min(most, spooled)
+    return most if filled <= _LEAST_SPOOL_BYTES else max(_LEAST_SPOOL_BYTES, filled // 2)
+
+
+class Pressure:
+    """Decides what is paused; pure but for the averages it keeps.
+
+    spool_bytes: where it is less than SPOOL_BYTES.
+    """
+
+    def __init__(
+        self, settings: Settings, spool_bytes: int | None = None, *, once: bool = False
+    ) -> None:
+        self._spool_bytes = settings.spool_bytes if spool_bytes is None else spool_bytes
         self._most_records = min(_CHUNK_RECORDS, _FILES_A_CHUNK * settings.max_records)
         self._record_bytes = 1.0
         self._is_full = self._has_warned = False
@@ -94,7 +110,7 @@ class Pressure:
             log.warning(
                 "spool.exceeded",
                 partition=fullest.owned.where,
-                reason="a file that was decided before needs more than ROWFERRY_SPOOL_BYTES",
+                reason="a file that was decided before needs more than may be spooled",
                 bytes=self._spool_bytes,
             )
         return fullest

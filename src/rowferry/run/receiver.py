@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from rowferry.config import Settings
-from rowferry.errors import Transient
+from rowferry.errors import NoSpace, Transient
 from rowferry.failpoints import failpoint
 from rowferry.flow.receive.batches import Reason
 from rowferry.flow.receive.consumer import ProtocolUnsupported
@@ -48,7 +48,7 @@ class Receiver:
 
     def __init__(self, parts: Parts, stop: Stop, received: Received) -> None:
         self._parts, self._stop, self._received = parts, stop, received
-        self._pressure = Pressure(parts.settings, once=parts.goal is not None)
+        self._pressure = Pressure(parts.settings, parts.spool_bytes, once=parts.goal is not None)
         self._lanes: dict[Owned, Lane] = {}
         self._arriving: dict[Owned, Arrival] = {}
         self._watch = TopicWatch(parts.uploads, parts.check_topics)
@@ -63,6 +63,9 @@ class Receiver:
             while not self._stop.requested and not self._is_complete():
                 self._turn()
             self._drain()
+        except NoSpace:
+            self._parts.lower_spool(sum(lane.spooled_bytes for lane in self._lanes.values()))
+            raise
         finally:
             self._drop([*self._lanes, *self._arriving])
             self._membership.close()
@@ -128,9 +131,8 @@ class Receiver:
     def _put(self, lane: Lane, closed: Closed) -> Task | None:
         if closed.file is None:
             return None
-        boundary = closed.boundary
-        topic, partition = lane.owned.topic, lane.owned.partition
-        covered = Range(topic, partition, boundary.start, boundary.end, boundary.rows)
+        boundary, topic = closed.boundary, lane.owned.topic
+        covered = Range(topic, lane.owned.partition, boundary.start, boundary.end, boundary.rows)
 
         def before() -> None:
             self._parts.refuse_another_creation(topic)
@@ -207,14 +209,12 @@ class Receiver:
             for flying in lane.flying:
                 if flying.task is not None and flying.task.ended:
                     raise_failure(flying.task)
-        fullest = self._pressure.to_close([*self._lanes.values()])
-        if fullest is not None:
+        if (fullest := self._pressure.to_close([*self._lanes.values()])) is not None:
             fullest.end(Reason.SPOOL)
 
     def _regulate(self) -> None:
         """Pause what would outgrow its bounds, resume what has room again."""
-        lanes = [*self._lanes.values()]
-        for lane, pause in self._pressure.wanted(lanes):
+        for lane, pause in self._pressure.wanted([*self._lanes.values()]):
             if pause and not lane.paused:
                 self._membership.pause(lane.owned)
             elif lane.paused and not pause:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from rowferry.config import Delivery, Settings, Unreadables
 from rowferry.errors import Code, ConfigError, DataAtRisk
 from rowferry.flow.receive.batches import Triggers
@@ -19,6 +21,7 @@ from rowferry.registry import Registry
 from rowferry.run.compressing import Compressor
 from rowferry.run.goal import Goal
 from rowferry.run.lane import FileMaking, Lane
+from rowferry.run.pressure import lowered
 from rowferry.run.spool import Spool
 from rowferry.run.takeover import Entry, Taken
 from rowferry.run.uploads import Uploads
@@ -26,6 +29,8 @@ from rowferry.run.uploads import Uploads
 _STREAMING_SHARE = 0.7  # of MAX_AGE_SECONDS until a file is closed; the rest is for its upload
 _CLOSE_SECONDS = 2.0
 _NOWHERE = "_/"  # no name of ours begins so
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -43,6 +48,10 @@ class Parts:
     protocol: str = "consumer"
     ids: dict[str, TopicId] = field(default_factory=dict)  # as the present membership found them
     revoke_seconds: float = 3.0  # for what is under way when partitions are taken away
+    spool_bytes: int = field(init=False)  # SPOOL_BYTES, or less where the disk was full before
+
+    def __post_init__(self) -> None:
+        self.spool_bytes = self.settings.spool_bytes
 
     def join(
         self,
@@ -73,6 +82,19 @@ class Parts:
     def taking_up(self, owned: Owned, answer: list[Taken]) -> Callable[[], None]:
         """Work for the pool that appends its answer."""
         return lambda: answer.append(self.entry.take_up(owned))
+
+    def lower_spool(self, spooled: int) -> None:
+        """Let the next membership spool less than what was there when the disk was full."""
+        most = lowered(self.spool_bytes, spooled)
+        if most < self.spool_bytes:
+            self.spool_bytes = most
+            log.warning(
+                "spool.lowered",
+                reason="the disk was full before ROWFERRY_SPOOL_BYTES: files end earlier, until"
+                " the receiver is started again",
+                spooled=spooled,
+                bytes=most,
+            )
 
     def check_topics(self) -> None:
         """See that every topic is still the one that is received."""

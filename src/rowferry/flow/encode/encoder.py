@@ -168,7 +168,10 @@ def _messages(prepared: _Prepared, rows: Rows) -> Messages:
 def _keys(prepared: _Prepared, batch: pa.RecordBatch) -> Sequence[bytes | None]:
     if prepared.key is not None:
         return prepared.key.encode(batch.select(list(prepared.table.key)))
-    texts = batch.column(prepared.table.key[0])
+    name = prepared.table.key[0]
+    texts = batch.column(name)
+    if texts.null_count:
+        raise UnwritableError(f"column {name!r}: a null as a message's key")
     if texts.type != pa.utf8():
         texts = texts.cast(pa.utf8())
     octets: list[bytes | None] = texts.view(pa.binary()).to_pylist()  # cast() costs few rows 7 µs

@@ -8,6 +8,11 @@ from rowferry.flow.encode.defaults import constant_of
 from rowferry.model import Column, Table
 from rowferry.types import JSON, KEY_PROPERTY, Kind, avro_name, avro_of, named, wire_of
 
+# Kinds whose text is exact, and no other value's: a compacted topic keeps one row of a key.
+_TEXT_KEYS = frozenset(
+    (Kind.TEXT, Kind.UUID, Kind.INT16, Kind.INT32, Kind.INT64, Kind.OID, Kind.BOOL)
+)
+
 
 def value_schema(table: Table, settings: Settings) -> dict[str, Any]:
     """The record of the table's rows: a field a column, nullable ones a union with null first.
@@ -28,18 +33,14 @@ def value_schema(table: Table, settings: Settings) -> dict[str, Any]:
 def key_schema(table: Table, settings: Settings) -> dict[str, Any] | None:
     """The record of the table's keys; None where a key is the plain UTF-8 text of its column.
 
-    Raises ConfigError where the settings want text and the key has several columns.
+    Raises ConfigError where the settings want text and the key has none that is exact.
     """
     key = _key(table)
+    if settings.key_format == "text":
+        _refuse_inexact_text(table, key)
+        return None
     is_text = len(key) == 1 and wire_of(key[0]).kind is Kind.TEXT
-    if settings.key_format == "text" and len(key) > 1:
-        raise ConfigError(
-            Code.CONFIG,
-            f"a key of {len(key)} columns has no plain text",
-            where=table.qualified,
-            advice="set ROWFERRY_KEY_FORMAT to auto or avro",
-        )
-    if settings.key_format == "text" or (settings.key_format == "auto" and is_text):
+    if settings.key_format == "auto" and is_text:
         return None
     record, namespace = record_name_of(table, settings)
     inside = f"{namespace}.{avro_name(record)}Key"
@@ -56,6 +57,18 @@ def record_name_of(table: Table, settings: Settings) -> tuple[str, str]:
     return record, namespace
 
 
+def _refuse_inexact_text(table: Table, key: list[Column]) -> None:
+    if len(key) == 1 and wire_of(key[0]).kind in _TEXT_KEYS:
+        return
+    what = f"{len(key)} columns" if len(key) > 1 else f"type {key[0].pg_type}"
+    raise ConfigError(
+        Code.TABLE_UNFIT,
+        f"a key of {what} has no text that is exact and no other key's",
+        where=table.qualified,
+        advice="leave ROWFERRY_KEY_FORMAT at auto, or set it to avro",
+    )
+
+
 def _key(table: Table) -> list[Column]:
     columns = {column.name: column for column in table.columns}
     return [columns[name] for name in table.key]
@@ -69,7 +82,9 @@ def _field(column: Column, namespace: str, *, is_bare: bool) -> dict[str, Any]:
     doc = {"doc": column.comment} if column.comment and not is_bare else {}
     if (column.nullable or wire.special_is_null) and not column.treatment.required:
         return named(name, type=["null", avro], default=None, **doc)
-    constant = None if is_bare or wire.as_text else constant_of(column.default, avro)
+    # a default is a value as PostgreSQL has it: of what is masked, nobody is to read it
+    is_other = is_bare or wire.as_text or column.treatment.mask is not None
+    constant = None if is_other else constant_of(column.default, avro)
     return named(name, type=avro, **({} if constant is None else {"default": constant}), **doc)
 
 

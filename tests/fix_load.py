@@ -77,7 +77,8 @@ class Quay:
         return Topics(self.settings()).ids([self.topic_name])[self.topic_name]
 
     def register(self, schema: Row) -> None:
-        self._client.register_schema(f"{self.topic_name}-value", Schema(json.dumps(schema)))
+        subject = f"{self.topic_name}-value"
+        self.schema_id = self._client.register_schema(subject, Schema(json.dumps(schema)))
 
     # --- Files
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from rowferry.config_snowflake import Login
 from rowferry.config_tables import ColumnSettings, Mode, TableSettings
 from rowferry.declared import Delivery, Names, TableNames, Unreadables, setting
+from rowferry.kafka_passed import is_secret_property
 
 __all__ = [
     "ColumnSettings",
@@ -234,9 +235,8 @@ class Settings(BaseModel):
             value = getattr(self, name)
             if isinstance(value, SecretStr):
                 yield value.get_secret_value()
-        secret_words = ("password", "secret", "token", "ssl.key")
         for name, value in self.kafka.items():
-            if any(word in name for word in secret_words):
+            if is_secret_property(name):
                 yield str(value)
 
     def topic_of(self, qualified: str) -> str:

@@ -21,6 +21,15 @@ RULES = frozenset(
     }
 )  # fmt: skip
 
+# What the names of librdkafka's secrets have in them, and how those of mere places end.
+_SECRETS = ("password", "passphrase", "private.key", "secret", "token", "ssl.key")
+_PLACES = (".file", ".location", ".url")
+
+
+def is_secret_property(name: str) -> bool:
+    """Whether the value of a property must never be shown."""
+    return any(word in name for word in _SECRETS) and not name.endswith(_PLACES)
+
 
 def passed_through(properties: Mapping[str, Value]) -> dict[str, Value]:
     """The properties. Raises ConfigError for a rule."""

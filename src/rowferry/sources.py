@@ -5,7 +5,7 @@ import os
 import pwd
 import stat
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from rowferry.config import FOREIGN_PREFIXES, Settings, environment_name, is_secret
 from rowferry.errors import Code, ConfigError
+from rowferry.kafka_passed import is_secret_property
 from rowferry.lint import lint
 from rowferry.printable import printable
 
@@ -124,9 +125,18 @@ def _take_toml(gathered: _Gathered, path: Path) -> None:
     for key in [key for key in content if key not in Settings.model_fields]:
         gathered.problems.append(f"{path.name}: unknown key {key!r}{_hint(key)}")
         del content[key]
-    if not is_private and any(is_secret(key) for key in content):
-        gathered.warnings.append(f"{path.name}: others may read a secret in it; move it to .env")
+    if not is_private:
+        gathered.warnings += _readable_secrets(path.name, content)
     gathered.take(content, path.name)
+
+
+def _readable_secrets(name: str, content: Mapping[str, Any]) -> Iterator[str]:
+    """What to do about secrets in a file that others may read; [kafka] has no other place."""
+    if any(is_secret(key) for key in content):
+        yield f"{name}: others may read a secret in it; move it to .env"
+    passed = content.get("kafka")
+    if isinstance(passed, dict) and any(is_secret_property(key) for key in passed):
+        yield f"{name}: others may read a secret in [kafka]; run: chmod 600 {name}"
 
 
 def _take_dotenv(gathered: _Gathered, path: Path) -> None:

@@ -65,6 +65,8 @@ def test_a_file_is_put_once_listed_read_and_removed(
         stage.remove(NAME)
         stage.remove(NAME)
         assert [file.name for file in stage.list(FOLDER)] == [NEXT]
+        with pytest.raises(FileNotFoundError):
+            stage.read(NAME)
     finally:
         stage.close()
     assert set(fake.files()) == {f"some/prefix/{NEXT}"}
@@ -241,5 +243,7 @@ def test_the_emulator_takes_it_too(fakesnow: SnowflakeServer, spool: Spool) -> N
         assert stage.read(NAME) == path.read_bytes()
         stage.remove(NAME)
         assert list(stage.list(FOLDER)) == []
+        with pytest.raises(FileNotFoundError):
+            stage.read(NAME)
     finally:
         stage.close()

@@ -1,9 +1,10 @@
 """`verify` finds every way in which stage, topic and table can disagree, and no other."""
 
+import gc
 import gzip
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -18,10 +19,11 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from fix_stack import Database, KafkaBroker, RegistryServer
 from rowferry.config import Settings
-from rowferry.errors import AccessDenied
+from rowferry.errors import AccessDenied, Code, Transient
 from rowferry.flow.receive.topics import Topics
+from rowferry.flow.stage.directory import DirectoryStage
 from rowferry.flow.stage.names import file_name
-from rowferry.model import Offset, Partition, Range, TopicId
+from rowferry.model import Offset, Partition, Range, StagedFile, TopicId
 from rowferry.proof.verify import Verification, verify
 
 pytestmark = pytest.mark.real
@@ -294,3 +296,47 @@ def replace_setting(settings: Settings, **changes: Any) -> Settings:
 def test_verifications_add_up() -> None:
     one = Verification(rows=1, missing=2, findings=("a",))
     assert one + replace(one, findings=("b",)) == Verification(2, missing=4, findings=("a", "b"))
+
+
+def test_what_is_staged_while_the_files_are_listed_has_its_records(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a pipeline that goes on while it is proved
+    class Growing(DirectoryStage):
+        def list(self, prefix: str) -> Iterator[StagedFile]:
+            bench.produce([(100, "later", "1.00"), (101, "later", "1.00")])
+            bench.stage(40, 42)
+            return super().list(prefix)
+
+    monkeypatch.setattr("rowferry.proof.verify.open_stage", lambda _: Growing(bench.folder))
+    # THEN each of its lines is that of a record
+    found = bench.verify()
+    assert (found.findings, counts(found), found.lines) == ((), {}, 42)
+
+
+def test_a_group_that_starts_at_the_end_owes_nothing_from_before_it(bench: Bench) -> None:
+    # GIVEN one that has committed its start, and has staged nothing
+    bench.settings = replace_setting(bench.settings, start_from="end")
+    for start, end in ((0, 10), (10, 25), (25, 40)):
+        bench.path(start, end).unlink()
+    bench.produce([(100, "later", "1.00")])
+    # THEN the older records are owed by nobody, and the later one is to come
+    assert counts(bench.verify()) == {"pending": 1}
+    # AND from its first file on all of them are
+    bench.stage(40, 41)
+    bench.produce([(101, "later", "1.00")])
+    bench.commit(42)
+    assert counts(bench.verify()) == {"gaps": 1, "missing": 1}
+
+
+def test_a_stage_that_does_not_answer_ends_the_proof_with_that_and_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Down(DirectoryStage):
+        def read(self, name: str) -> bytes:
+            raise Transient(Code.STAGE_DOWN, f"no {name}")
+
+    monkeypatch.setattr("rowferry.proof.verify.open_stage", lambda _: Down(bench.folder))
+    with pytest.raises(Transient, match="no "):
+        bench.verify()
+    gc.collect()  # what is told of objects that could not be closed is an error here

@@ -70,6 +70,27 @@ def test_a_dotenv_in_the_folder_is_read(tmp_path: Path) -> None:
     assert CANARY not in ended.stdout
 
 
+def test_what_is_passed_to_kafka_is_shown_without_its_secrets(tmp_path: Path) -> None:
+    # GIVEN secrets as text and as a number
+    begin = "sasl.oauthbearer.assertion.private.key"
+    path = tmp_path / "rowferry.toml"
+    path.write_text(
+        f'[kafka]\n"{begin}.passphrase" = "{CANARY}"\n"{begin}.pem" = "{CANARY}"\n'
+        f'"{begin}.file" = "/keys/a.pem"\n"ssl.key.password" = 918273645\n"linger.ms" = 5\n'
+    )
+    path.chmod(0o600)
+    # WHEN
+    ended = rowferry(tmp_path, "config", "--json")
+    # THEN
+    assert json.loads(ended.stdout)["[kafka]"]["value"] == {
+        f"{begin}.passphrase": "(set)",
+        f"{begin}.pem": "(set)",
+        f"{begin}.file": "/keys/a.pem",
+        "ssl.key.password": "(set)",
+        "linger.ms": 5,
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -74,6 +74,19 @@ def test_the_senders_lag_is_the_age_of_the_last_poll_that_left_nothing_behind() 
     assert told(metrics, "rowferry_send_lag_seconds") == 7.0
 
 
+def test_the_senders_lag_grows_once_a_table_is_left_behind_whatever_the_others_do() -> None:
+    now = 100.0
+    metrics = Metrics(clock=lambda: now)
+    metrics.tell_send_lag()
+    settled = {"event": "poll.done", "seconds": 1.0, "settled": True}
+    metrics(None, "debug", dict(settled))
+    metrics(None, "error", {"event": "table.stopped", "reason": "E_TABLE_GONE: gone"})
+    now = 130.0
+    metrics(None, "debug", dict(settled))
+    assert told(metrics, "rowferry_send_lag_seconds") == 31.0
+    assert told(metrics, "rowferry_stopped_tables_total", code="E_TABLE_GONE") == 1
+
+
 def test_metrics_are_served_in_their_own_registry() -> None:
     metrics = Metrics()
     metrics(None, "info", {"event": "load.purged", "topic": "a", "files": 2})

@@ -9,6 +9,7 @@ from rowferry.flow.stage.contract import Stage
 from rowferry.model import SchemaId
 from rowferry.proof.cells import form_of
 from rowferry.proof.line_json import parsed
+from rowferry.proof.loaded import Owed
 from rowferry.proof.records import RecordReader
 from rowferry.proof.staged import File, LineCheck, Tally
 from rowferry.types import JSON
@@ -92,7 +93,7 @@ def test_a_line_that_cannot_be_read_is_told_and_ends_nothing(line: str) -> None:
     tally = Tally()
     check = LineCheck(RecordReader(fetch), ["_offset"], tally)
     files = [File("f", 0, 1, 1)]
-    assert list(check.lines(cast("Stage", OneFile()), files)) == []
+    assert list(check.lines(cast("Stage", OneFile()), files, Owed(0, 1))) == []
     assert (tally.changed, len(tally.findings)) == (1, 1)
 
 

@@ -185,6 +185,26 @@ def test_a_secret_in_a_public_toml_is_warned_of(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("mode", "name", "is_warned"),
+    [
+        (0o644, "sasl.oauthbearer.client.secret", True),
+        (0o640, "ssl.key.password", True),
+        (0o600, "ssl.key.password", False),
+        (0o644, "ssl.key.location", False),
+        (0o644, "linger.ms", False),
+    ],
+)
+def test_a_secret_that_is_passed_to_kafka_from_a_public_toml_is_warned_of(
+    tmp_path: Path, mode: int, name: str, is_warned: bool
+) -> None:
+    path = tmp_path / "rowferry.toml"
+    path.write_text(f'[kafka]\n"{name}" = "5"\n')
+    path.chmod(mode)
+    told = "rowferry.toml: others may read a secret in [kafka]; run: chmod 600 rowferry.toml"
+    assert load(tmp_path).warnings == ((told,) if is_warned else ())
+
+
 def test_values_of_dotenv_are_taken_as_written(tmp_path: Path) -> None:
     # GIVEN a password with the characters that shells expand
     write_private(tmp_path / ".env", "POSTGRES_PASSWORD='a$b#c ${HOME}'\nexport POSTGRES_DB=shop\n")
@@ -309,6 +329,27 @@ def test_secrets_mask_themselves_and_are_all_known(tmp_path: Path) -> None:
     assert "canary-p" not in repr(settings)
     assert "canary-s" not in f"{settings!s}{settings.model_dump()}"
     assert set(settings.secret_values()) == {*secrets.values(), "canary-kafka"}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_hidden"),
+    [
+        ("sasl.oauthbearer.assertion.private.key.passphrase", True),
+        ("sasl.oauthbearer.assertion.private.key.pem", True),
+        ("sasl.oauthbearer.assertion.private.key.file", False),
+        ("sasl.oauthbearer.client.secret", True),
+        ("sasl.oauthbearer.token.endpoint.url", False),
+        ("ssl.key.pem", True),
+        ("ssl.key.location", False),
+        ("ssl.keystore.password", True),
+        ("ssl.certificate.pem", False),
+    ],
+)
+def test_secrets_that_are_passed_to_kafka_are_known_by_their_names(
+    name: str, is_hidden: bool
+) -> None:
+    found = list(Settings(kafka={name: 918273645}).secret_values())
+    assert ("918273645" in found) is is_hidden
 
 
 def test_a_wrong_secret_is_not_repeated_in_the_report(tmp_path: Path) -> None:

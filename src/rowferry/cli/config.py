@@ -49,7 +49,7 @@ def _value(settings: Settings, name: str) -> Any:
         return _SET if value is not None and value.get_secret_value() else None
     if name == "kafka":
         secrets = set(settings.secret_values())
-        return {key: _SET if text in secrets else text for key, text in value.items()}
+        return {key: _SET if str(given) in secrets else given for key, given in value.items()}
     if name == "table":
         return {t: own.model_dump(mode="json", exclude_none=True) for t, own in value.items()}
     return list(value) if isinstance(value, tuple) else value

@@ -30,6 +30,9 @@ Counters count the events that the log tells, also those below `ROWFERRY_LOG_LEV
 _PROCESS = """\
 `process_*` are the process's own CPU seconds, memory and open files (on Linux).
 
+The sender's lag is that of its slowest table: where one was stopped it grows, however well the
+others are sent, until the sender is started again.
+
 The group's lag is asked of Kafka when the page is read, at most every 5 seconds, by each receiver
 for all partitions: take the `max` over receivers. Without an answer there are no samples.
 """

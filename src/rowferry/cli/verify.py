@@ -56,8 +56,10 @@ def verify(
 
     The files' names must cover each partition once; each record of the topic must be one line
     with the same cells; the final version of each row of the tables must be in the topic (where
-    TABLES and POSTGRES_DB are set). What is pending, repeated, unreadable, unproven or purged is
-    told, and does not make it incomplete.
+    TABLES and POSTGRES_DB are set). Sender, receiver and loader may go on meanwhile. Where
+    METADATA leaves `_offset` out, a file's lines are held against its records in their order.
+    What is pending, repeated, unreadable, unproven or purged is told, and does not make it
+    incomplete.
     """
     from rowferry.proof.verify import verify as prove
 

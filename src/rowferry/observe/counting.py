@@ -75,17 +75,26 @@ class Metrics:
         return server.server_port, close
 
     def tell_send_lag(self) -> None:
-        """Also tell how long ago the last poll began that left nothing behind."""
+        """Also tell how long ago the last poll began that left nothing behind.
+
+        Once a table is stopped every poll leaves it behind, however the others go on.
+        """
         settled_at = self._clock()
+        carries_all = True
 
         def note(event: EventDict) -> None:
             nonlocal settled_at
-            if event["settled"]:
+            if event["settled"] and carries_all:
                 settled_at = self._clock() - event["seconds"]
+
+        def note_stopped(_event: EventDict) -> None:
+            nonlocal carries_all
+            carries_all = False
 
         gauge = Gauge(*SEND_LAG, registry=self.registry)
         gauge.set_function(lambda: self._clock() - settled_at)
         self._notes["poll.done"].append(note)
+        self._notes["table.stopped"].append(note_stopped)
 
 
 class GroupLag(Collector):

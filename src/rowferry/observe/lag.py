@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from rowferry.config import Settings
-from rowferry.errors import RowferryError, Transient
+from rowferry.errors import Code, RowferryError, Transient
 from rowferry.flow.capture import durable
 from rowferry.flow.publish import progress
 from rowferry.flow.receive.topics import Topics
@@ -71,7 +71,10 @@ class Stand:
 
 
 def table_positions(settings: Settings) -> list[TablePosition]:
-    """The tables' durable positions, from the progress topic. Raises what Kafka raises."""
+    """The tables' durable positions, from the progress topic. Raises what Kafka raises.
+
+    A progress topic that is not there is no error: nothing was ever sent.
+    """
     topics = Topics(settings)
 
     def end() -> int:
@@ -79,8 +82,11 @@ def table_positions(settings: Settings) -> list[TablePosition]:
         return next(e for found, e in topics.ends([place[0]]).items() if found == place)
 
     found: Mapping[str, progress.Parts] = {}
-    with suppress(Transient):  # no progress topic yet: nothing was ever sent
+    try:
         found = progress.ProgressReader(settings, end).read(settings.tables)
+    except Transient as error:
+        if error.code is not Code.TOPIC_GONE:
+            raise
     return [_position(settings, table, found.get(table, {})) for table in settings.tables]
 
 

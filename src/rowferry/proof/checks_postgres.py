@@ -12,6 +12,7 @@ from rowferry.config import Mode, Settings
 from rowferry.errors import AccessDenied, Code, ConfigError
 from rowferry.flow.capture.catalog import NULLABLE, split_name
 from rowferry.flow.capture.postgres import place_of, translated
+from rowferry.flow.capture.statements import TIMES
 from rowferry.proof.checks import Finding, modes_of, ok, problem, warning
 from rowferry.proof.database import connect
 
@@ -23,13 +24,21 @@ _SERVER = """
            extract(epoch FROM clock_timestamp()), current_setting('server_version')
 """
 _TABLE = """
-    SELECT c.oid, c.relkind, has_table_privilege(c.oid, 'SELECT'), row_security_active(c.oid),
+    SELECT c.oid, c.relkind,
+           has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
+           row_security_active(c.oid),
            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = %s AND c.relname = %s
 """
 _TIMESTAMP = f"""
-    SELECT format_type(a.atttypid, a.atttypmod), {NULLABLE},
+    SELECT format_type(a.atttypid, a.atttypmod),
+           (WITH RECURSIVE t(oid) AS (
+              SELECT a.atttypid
+              UNION SELECT y.typbasetype FROM t JOIN pg_type y ON y.oid = t.oid
+                     WHERE y.typtype = 'd')
+            SELECT y.oid FROM t JOIN pg_type y ON y.oid = t.oid WHERE y.typtype <> 'd'),
+           {NULLABLE},
            EXISTS (SELECT FROM pg_index i
                    WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum
                      AND i.indisvalid AND i.indpred IS NULL)
@@ -44,7 +53,11 @@ _OF_THE_PATH = """
       AND (SELECT source FROM pg_settings WHERE name = 'search_path')
           NOT IN ('user', 'database user')
 """
-_FUTURE = "SELECT EXISTS (SELECT FROM {table} WHERE {column} > now() + interval '1 hour')"
+_FUTURE = "SELECT EXISTS (SELECT FROM {table} WHERE {column} > {now} + interval '1 hour')"
+# Now, as a column without time zone has it at the latest: in the zone that the settings name, or
+# in the one that is first in each new day.
+_LOCAL_NOW = "(now() AT TIME ZONE {zone})"
+_LATEST_NOW = "((now() AT TIME ZONE 'UTC') + interval '14 hours')"
 _KINDS = {"r": "a table", "p": "a partitioned table"}
 
 
@@ -97,15 +110,17 @@ def _table(connection: Connection, settings: Settings, table: str, mode: Mode) -
         advice = "see ROWFERRY_TABLES; upper and lower case count"
         yield problem(name, ConfigError(Code.TABLE_GONE, text, where=table, advice=advice))
         return
-    oid, kind, may_select, hides_rows, has_key = found
+    oid, kind, may_read, hides_rows, has_key = found
     refusals = (
         (kind not in _KINDS, "it is neither a table nor a partitioned one", "name a table"),
         (has_key != "t", "it has no primary key", f"ALTER TABLE {table} ADD PRIMARY KEY (…)"),
         (hides_rows == "t", "row-level security may hide rows", "use a role with BYPASSRLS"),
     )
-    if may_select != "t":
-        grant = f"GRANT SELECT ON {table} TO {settings.postgres_user}"
-        yield problem(name, AccessDenied(Code.PG_AUTH, "no SELECT", where=table, advice=grant))
+    if may_read != "t":
+        schema, user = split_name(table)[0], settings.postgres_user
+        grant = f"GRANT USAGE ON SCHEMA {schema} TO {user}; GRANT SELECT ON {table} TO {user}"
+        text = "no SELECT, or no USAGE on its schema"
+        yield problem(name, AccessDenied(Code.PG_AUTH, text, where=table, advice=grant))
         return
     refused = [(text, advice) for applies, text, advice in refusals if applies]
     for text, advice in refused:
@@ -138,12 +153,12 @@ def _timestamp(
     column = settings.of(table).timestamp_column or settings.timestamp_column
     name = f"table {table} column {column}"
     found = _row(connection, _TIMESTAMP, (oid, column))
-    if found is None or not found[0].startswith(("timestamp", "date")):
+    if found is None or int(found[1]) not in TIMES:
         text = "no such column" if found is None else f"{found[0]} is no timestamp"
         advice = "set ROWFERRY_TIMESTAMP_COLUMN, or ROWFERRY_MODE=full"
         yield problem(name, ConfigError(Code.TABLE_UNFIT, text, where=table, advice=advice))
         return
-    _kind, is_nullable, has_index = found
+    kind, base, is_nullable, has_index = found
     identifiers = {
         "table": sql.Identifier(*split_name(table)),
         "column": sql.Identifier(column),
@@ -154,10 +169,20 @@ def _timestamp(
             text = index.format(**identifiers).as_string(cursor)
         yield warning(name, "no index begins with it: each poll reads the whole table", text)
         return
-    yield ok(name, f"{found[0]}, indexed{', may be NULL' if is_nullable == 't' else ''}")
-    if _row(connection, sql.SQL(_FUTURE).format(**identifiers))[0] == "t":
+    yield ok(name, f"{kind}, indexed{', may be NULL' if is_nullable == 't' else ''}")
+    now = _now_of(TIMES[int(base)], settings.timestamp_zone)
+    if _row(connection, sql.SQL(_FUTURE).format(**identifiers, now=now))[0] == "t":
         yield warning(
             name,
             "rows are stamped more than an hour ahead: they are carried, but who wrote them?",
             "see the application's clock",
         )
+
+
+def _now_of(kind: str, zone: str | None) -> sql.Composable:
+    """The latest time that a column of this type may hold for now."""
+    if kind == "timestamptz":
+        return sql.SQL("now()")
+    if zone is None:
+        return sql.SQL(_LATEST_NOW)
+    return sql.SQL(_LOCAL_NOW).format(zone=sql.Literal(zone))

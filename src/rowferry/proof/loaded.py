@@ -1,7 +1,7 @@
 """What the loader's ledger says is loaded: files of such offsets may be gone from the stage."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, ConfigError, Transient
@@ -48,13 +48,35 @@ class LedgerReader:
             self._session.close()
 
 
-@dataclass(frozen=True, slots=True)
+def _nothing() -> int:
+    return 0
+
+
+@dataclass(slots=True)
 class Owed:
-    """The offsets that must be on the stage: from first to stop, without those that were purged."""
+    """The offsets that must be on the stage: from first to stop, without those that were purged.
+
+    loaded_to: asks the ledger up to which offset the partition is loaded by then.
+    """
 
     first: int
     stop: int
     purged: Ranges = ()
+    loaded_to: Callable[[], int] = _nothing
+    _known: int = field(default=0, init=False)
+
+    def excuses(self, start: int, end: int) -> bool:
+        """Whether a file that was listed, and is gone, was loaded: then nobody owes its offsets."""
+        if self._known < end:
+            self._known = self.loaded_to()
+        if self._known < end:
+            return False
+        before, purged = self.purged[:-1], self.purged[-1:]
+        if purged and purged[0][1] == start:  # files go one behind the other: one range for all
+            self.purged = (*before, (purged[0][0], end))
+        else:
+            self.purged = (*self.purged, (start, end))
+        return True
 
     def __contains__(self, offset: int) -> bool:
         is_purged = any(start <= offset < end for start, end in self.purged)

@@ -53,10 +53,15 @@ class File:
 class Line:
     """A line and the offset it says it has, None where the settings leave offsets out."""
 
-    file: str
+    file: File
     number: int
     offset: int | None
     content: Mapping[str, Any]
+
+    @property
+    def where(self) -> str:
+        """The line, for people."""
+        return f"{self.file.name}: line {self.number}"
 
 
 class LineCheck:
@@ -67,7 +72,7 @@ class LineCheck:
         self._metadata = {source.strip(): (name or source).strip() for source, _, name in pairs}
         self._reader, self.tally = reader, tally
 
-    def lines(self, stage: Stage, files: Iterable[File]) -> Iterator[Line]:
+    def lines(self, stage: Stage, files: Iterable[File], must: Owed) -> Iterator[Line]:
         """The lines of the files, each file's number of them held against its name."""
         for file in files:
             number = 0
@@ -75,6 +80,11 @@ class LineCheck:
                 with gzip.GzipFile(fileobj=BytesIO(stage.read(file.name))) as content:
                     for number, text in enumerate(content, 1):
                         yield self._line(file, number, text)
+            except FileNotFoundError:  # a loader removes files meanwhile
+                if not must.excuses(file.start, file.end):
+                    self.tally.changed += 1
+                    self.tally.find(f"{file.name}: was listed, and is gone")
+                continue
             except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
                 self.tally.changed += 1
                 self.tally.find(f"{file.name}: line {number}: cannot be read: {error}")
@@ -140,56 +150,93 @@ class LineCheck:
             raise ValueError("not a whole line with an offset")
         if offset is not None and not file.start <= offset < file.end:
             raise ValueError(f"offset {offset} lies outside the file's range")
-        return Line(file.name, number, offset, content)
+        return Line(file, number, offset, content)
 
 
 def compare(
     check: LineCheck, lines: Iterable[Line], records: Iterator[Record], log: Log, must: Owed
 ) -> None:
-    """Walk lines and records together; must: the offsets that have to be on the stage."""
-    tally = check.tally
-    record = next(records, None)
+    """Walk lines and records together; must: the offsets that have to be on the stage.
+
+    A line without offset is that of the next record in its file's range that can be read. Where
+    the first records of the range have expired, nobody can tell whose line it is.
+    """
+    walk = _Walk(check, records, log, must)
     last = -1
     for line in lines:
-        tally.lines += 1
-        where = f"{line.file}: line {line.number}"
-        if line.offset is not None and line.offset <= last:
-            tally.duplicates += 1
-            tally.find(f"{where}: offset {line.offset} of {log.where} is staged before")
-            continue
-        if line.offset is not None:
+        check.tally.lines += 1
+        if line.offset is None:
+            walk.meet_next(line)
+        elif line.offset > last:
             last = line.offset
-            while record is not None and record.offset < line.offset:
-                _unstaged(record, log, must, check)
-                record = next(records, None)
-        if record is None or (line.offset is not None and record.offset != line.offset):
-            _without_record(line, log, tally, where)
-            continue
-        tally.records += 1
-        if not check.same(line, record, log):
-            tally.changed += 1
-            tally.find(f"{where}: differs from the record at offset {record.offset} of {log.where}")
-        record = next(records, None)
-    while record is not None:
-        _unstaged(record, log, must, check)
-        record = next(records, None)
+            walk.meet(line, last)
+        else:
+            check.tally.duplicates += 1
+            check.tally.find(f"{line.where}: offset {line.offset} of {log.where} is staged before")
+    walk.end()
 
 
-def _unstaged(record: Record, log: Log, must: Owed, check: LineCheck) -> None:
-    tally = check.tally
-    tally.records += 1
-    if record.offset in must and check.is_unreadable(record):
-        tally.unreadable += 1
-    elif record.offset in must:
-        tally.missing += 1
-        tally.find(f"{log.where}: offset {record.offset} is not on the stage")
-    elif record.offset >= must.stop:
-        tally.pending += 1
+class _Walk:
+    """The records of a partition, met by lines, in their order."""
 
+    def __init__(self, check: LineCheck, records: Iterator[Record], log: Log, must: Owed) -> None:
+        self._check, self._tally = check, check.tally
+        self._records, self._log, self._must = records, log, must
+        self._record = next(records, None)
 
-def _without_record(line: Line, log: Log, tally: Tally, where: str) -> None:
-    if line.offset is not None and line.offset < log.low:
-        tally.expired += 1
-        return
-    tally.phantoms += 1
-    tally.find(f"{where}: {log.where} has no record at offset {line.offset}")
+    def meet(self, line: Line, offset: int) -> None:
+        """Hold a line against the record of its offset."""
+        while self._record is not None and self._record.offset < offset:
+            self._pass(self._record)
+        if self._record is not None and self._record.offset == offset:
+            self._compare(line, self._record)
+        elif offset < self._log.low:
+            self._tally.expired += 1
+        else:
+            self._tally.phantoms += 1
+            self._tally.find(f"{line.where}: {self._log.where} has no record at offset {offset}")
+
+    def meet_next(self, line: Line) -> None:
+        """Hold a line against the next record that it can be of."""
+        start, end = line.file.start, line.file.end
+        if start < self._log.low:
+            self._tally.expired += 1
+            while self._record is not None and self._record.offset < end:
+                self._count()
+            return
+        while self._record is not None and (
+            self._record.offset < start or self._check.is_unreadable(self._record)
+        ):
+            self._pass(self._record)
+        if self._record is not None and self._record.offset < end:
+            self._compare(line, self._record)
+        else:
+            self._tally.phantoms += 1
+            self._tally.find(f"{line.where}: {self._log.where} has no record for it")
+
+    def end(self) -> None:
+        """No line is left for the records that are."""
+        while self._record is not None:
+            self._pass(self._record)
+
+    def _compare(self, line: Line, record: Record) -> None:
+        if not self._check.same(line, record, self._log):
+            self._tally.changed += 1
+            place = f"offset {record.offset} of {self._log.where}"
+            self._tally.find(f"{line.where}: differs from the record at {place}")
+        self._count()
+
+    def _pass(self, record: Record) -> None:
+        """No line is this record's."""
+        if record.offset in self._must and self._check.is_unreadable(record):
+            self._tally.unreadable += 1
+        elif record.offset in self._must:
+            self._tally.missing += 1
+            self._tally.find(f"{self._log.where}: offset {record.offset} is not on the stage")
+        elif record.offset >= self._must.stop:
+            self._tally.pending += 1
+        self._count()
+
+    def _count(self) -> None:
+        self._tally.records += 1
+        self._record = next(self._records, None)

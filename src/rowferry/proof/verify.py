@@ -7,11 +7,13 @@ a consumer of its own, rows from the tables as text.
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
+from functools import partial
 
 from rowferry.config import Settings
 from rowferry.flow.stage.contract import Stage
 from rowferry.flow.stage.kinds import open_stage
 from rowferry.flow.stage.names import FileName, parse_name, topic_prefix
+from rowferry.model import Offset
 from rowferry.proof.completeness import Completeness, TableCheck
 from rowferry.proof.coverage import Coverage, Ranges, cover
 from rowferry.proof.loaded import LedgerReader, Owed, Place, split_at
@@ -121,24 +123,28 @@ def _is_debeziums(parts: Parts, topic: str) -> bool:
 def _verify_topic(
     parts: Parts, topic: str, table: str | None, *, deep: bool, grace_seconds: float
 ) -> Verification:
-    # 1. The table before the topic, the position before the files: each may only be ahead.
+    # 1. The table before the topic, and the position before the files before the ends of the log
+    # and the ledger: of what was read later there may only be more.
     check = TableCheck(parts.settings, table, _newest_shape(parts, topic)) if table else None
-    logs = parts.topics.logs_if_there(topic)
-    committed = parts.topics.committed(parts.settings.group, logs) if logs else {}
+    before = parts.topics.logs_if_there(topic)
+    committed = parts.topics.committed(parts.settings.group, before) if before else {}
     files = list(_files(parts.stage, topic))
-    loaded = parts.ledger.positions(topic)  # after the files: what is gone by then is in it
+    logs = parts.topics.logs_if_there(topic)
+    loaded = parts.ledger.positions(topic)
     # 2. The names, partition by partition, and those of earlier creations of the topic.
     found = _verify_strangers(files, logs, loaded)
     for log in logs:
         own = [f for f in files if f.is_of(log)]
-        position = committed[log.topic.topic, log.partition]
+        position = committed.get((log.topic.topic, log.partition), Offset(-1))
         coverage = cover((f.named for f in own), _begin(parts.settings, log, position), position)
-        purged, lost = split_at(coverage.gaps, loaded.get((log.topic.short_id, log.partition), 0))
+        place = (log.topic.short_id, log.partition)
+        purged, lost = split_at(coverage.gaps, loaded.get(place, 0))
         found += _of_names(coverage, log.where, purged, lost)
         # 3. The lines against the records.
         if deep:
-            first, stop = _first(coverage, log, parts.settings), max(position, coverage.end or 0)
-            must = Owed(first, stop, purged)
+            first = _first(coverage, log, parts.settings, position)
+            stop = max(position, coverage.end or 0)
+            must = Owed(first, stop, purged, partial(_loaded_to, parts.ledger, topic, place))
             found += _verify_lines(parts, log, own, must, check)
     # 4. The rows against the records.
     if check is not None:
@@ -185,10 +191,19 @@ def _begin(settings: Settings, log: Log, position: int) -> int | None:
     return log.low if settings.start_from == "beginning" and has_started else None
 
 
-def _first(coverage: Coverage, log: Log, settings: Settings) -> int:
-    if settings.start_from == "beginning" or coverage.start is None:
+def _first(coverage: Coverage, log: Log, settings: Settings, position: int) -> int:
+    """The first offset that is owed; a group that starts at the end commits it before any file."""
+    if settings.start_from == "beginning":
         return log.low
-    return coverage.start
+    return max(log.low, position) if coverage.start is None else coverage.start
+
+
+def _loaded_to(ledger: LedgerReader, topic: str, place: Place) -> int:
+    return ledger.positions(topic).get(place, 0)
+
+
+def _size(ranges: Ranges) -> int:
+    return sum(end - start for start, end in ranges)
 
 
 def _of_names(coverage: Coverage, where: str, purged: Ranges, lost: Ranges) -> Verification:
@@ -197,7 +212,7 @@ def _of_names(coverage: Coverage, where: str, purged: Ranges, lost: Ranges) -> V
     return Verification(
         files=coverage.files,
         gaps=len(lost),
-        purged=sum(end - start for start, end in purged),
+        purged=_size(purged),
         overlaps=len(coverage.overlaps),
         duplicates=coverage.duplicates,
         findings=tuple(told),
@@ -213,10 +228,11 @@ def _verify_lines(
 ) -> Verification:
     tally = Tally()
     lines = LineCheck(parts.records, parts.settings.metadata, tally)
-    records = parts.topics.records(log)
-    seen = check.see(records, parts.records) if check else records
     ordered = [File(f.name, f.named.start, f.named.end, f.named.rows) for f in files]
-    compare(lines, lines.lines(parts.stage, ordered), seen, log, must)
+    purged_before = _size(must.purged)
+    with closing(parts.topics.records(log)) as records:  # before its consumer is, also on errors
+        seen = check.see(records, parts.records) if check else records
+        compare(lines, lines.lines(parts.stage, ordered, must), seen, log, must)
     return Verification(
         records=tally.records,
         lines=tally.lines,
@@ -226,6 +242,7 @@ def _verify_lines(
         pending=tally.pending,
         unreadable=tally.unreadable,
         unproven=tally.expired,
+        purged=_size(must.purged) - purged_before,
         findings=tuple(tally.findings),
     )
 

@@ -17,6 +17,7 @@ from rowferry.flow.stage.files import is_full
 from rowferry.flow.stage.same import same_contents
 from rowferry.flow.stage.snowflake_errors import (
     EXPIRED,
+    NO_SUCH_FILE,
     RENEWED_AT_LOGIN,
     code_of,
     ends_session,
@@ -122,8 +123,15 @@ class SnowflakeStage:
         )
 
     def _read(self, session: Any, name: str) -> bytes:
-        with self._got(session, name) as got:
-            return got.read_bytes()
+        from snowflake.connector.errors import Error
+
+        try:
+            with self._got(session, name) as got:
+                return got.read_bytes()
+        except Error as error:
+            if code_of(error) == NO_SUCH_FILE:
+                raise FileNotFoundError(name) from None
+            raise
 
     @contextmanager
     def _got(self, session: Any, name: str) -> Iterator[Path]:

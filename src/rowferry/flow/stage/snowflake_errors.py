@@ -13,6 +13,7 @@ from rowferry.flow.stage.snowflake_location import Location, gone
 EXPIRED = frozenset({390104, 390110, 390111, 390112, 390113, 390114, 390115, 390195})
 # A token or a JWT is over or gone: in a session as above; at a login once, for a new one may help.
 RENEWED_AT_LOGIN = frozenset({390303, 390318, 394301})
+NO_SUCH_FILE = 253006  # the connector's: GET of a name that no file has
 IDENTITY_PROVIDER = 250006  # the connector's: no token for these client credentials
 _BY_PROVIDER = "identity provider responded with error"  # 5.x has no number for it
 _NO_IDENTITY = frozenset({251017, 251018, 251021})  # the connector's: no workload identity here

@@ -124,12 +124,17 @@ def _decode_optional(shape: Optional, cursor: Cursor) -> pa.Array:
         return decode(shape.inner, cursor)
     if nulls == len(cursor):
         return pa.nulls(len(cursor), shape.arrow)
-    if isinstance(shape.inner, SIMPLE):
+    if _reads_zeros(shape.inner):
         return _decode_parked(shape.inner, cursor, is_null)
     part = cursor.part(~is_null)
     column = with_nulls(decode(shape.inner, part), ~is_null)
     cursor.join(~is_null, part)
     return column
+
+
+def _reads_zeros(shape: Shape) -> bool:
+    """Whether zeros are a value of the shape; an enum without symbols has none."""
+    return isinstance(shape, SIMPLE) and not (isinstance(shape, Enum) and not shape.symbols)
 
 
 def _decode_parked(inner: Shape, cursor: Cursor, is_null: Mask) -> pa.Array:

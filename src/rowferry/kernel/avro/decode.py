@@ -29,7 +29,6 @@ from rowferry.kernel.avro.shapes import (
     Union,
     Varint,
 )
-from rowferry.kernel.avro.single_read import reader
 
 INT_BITS: Final = 32
 # Read from zeros these take less than there are: a null can be read from there as if it were one.
@@ -152,21 +151,23 @@ def _decode_parked(inner: Shape, cursor: Cursor, is_null: Mask) -> pa.Array:
 
 def _decode_union(shape: Union, cursor: Cursor) -> pa.Array:
     """Row by row in Python: each value has a shape of its own."""
-    read = reader(shape, cursor.block.tally)
-    cursor.block.slow.note("union", len(cursor))
-    data, texts, behind = cursor.block.data, [], []
+    block = cursor.block
+    read = block.reader(shape)
+    block.slow.note("union", len(cursor))
+    texts, behind = [], []
     failed: dict[Reason, list[int]] = {}
-    spans = zip(cursor.positions.tolist(), cursor.ends.tolist(), strict=True)
-    for place, (start, end) in enumerate(spans):
-        text, position = None, 0
+    spans = zip(cursor.rows.tolist(), cursor.positions.tolist(), cursor.ends.tolist(), strict=True)
+    for place, (message, start, end) in enumerate(spans):
+        octets, first = block.octets(message, start, end)
+        text, position = None, first
         try:
-            text, position = read(data[start:end].tobytes(), 0)
+            text, position = read(octets, first)
         except MalformedError as odd:
             failed.setdefault(odd.reason, []).append(place)
         except IndexError:
             failed.setdefault(Reason.TRUNCATED, []).append(place)
         texts.append(text)
-        behind.append(start + position)
+        behind.append(start + position - first)
     cursor.positions = np.array(behind, np.int64)
     for reason, places in failed.items():
         where = np.zeros(len(cursor), np.bool_)

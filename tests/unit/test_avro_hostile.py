@@ -119,6 +119,16 @@ def test_a_message_without_a_body_is_truncated(frame: bytes) -> None:
 
 
 @pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("copies", [1, 80])
+def test_nulls_beside_a_value_of_an_enum_without_symbols_are_read(copies: int) -> None:
+    nothing = {"type": "enum", "name": "N", "symbols": []}
+    messages = [FRAME + b"\x00"] * copies + [FRAME + b"\x02\x00"]
+    decoded = AvroCodec(record_of(["null", nothing])).decode(messages)
+    assert decoded.bad == {copies: Reason.SYMBOL.value}
+    assert decoded.batch.to_pylist() == [{"f0": None}] * copies
+
+
+@pytest.mark.usefixtures("way")
 def test_the_first_field_that_is_wrong_gives_the_reason() -> None:
     decoded = AvroCodec(record_of("boolean", "string", ENUM)).decode([FRAME + b"\x05\x01\x09"])
     assert decoded.bad == {0: Reason.BOOLEAN.value}

@@ -195,20 +195,18 @@ def test_a_few_long_arrays_among_short_ones_are_read_one_by_one_and_counted(
     assert 4_900 < array_codec.fallbacks["f0", "long array"] < 5_000
 
 
-def test_names_are_found_in_their_namespace_and_by_alias() -> None:
-    inner = {"type": "fixed", "name": "Hash", "size": 4, "aliases": ["Digest", "other.Sum"]}
+def test_names_are_found_in_their_namespace() -> None:
     fields = [
-        {"name": "a", "type": inner},
+        {"name": "a", "type": {"type": "fixed", "name": "Hash", "size": 4}},
         {"name": "b", "type": "Hash"},
         {"name": "c", "type": ["null", "shop.Hash"]},
-        {"name": "d", "type": "Digest"},
-        {"name": "e", "type": {"type": "array", "items": "other.Sum"}},
-        {"name": "f", "type": {"type": "shop.Hash"}},
+        {"name": "d", "type": {"type": "array", "items": "shop.Hash"}},
+        {"name": "e", "type": {"type": "shop.Hash"}},
     ]
     schema = {"type": "record", "name": "Row", "namespace": "shop", "fields": fields}
     arrow = AvroCodec(schema).arrow_schema
-    assert [arrow.field(name).type for name in "abcdf"] == [pa.binary(4)] * 5
-    assert arrow.field("e").type.value_type == pa.binary(4)
+    assert [arrow.field(name).type for name in "abce"] == [pa.binary(4)] * 4
+    assert arrow.field("d").type.value_type == pa.binary(4)
 
 
 def test_a_schema_that_is_no_record_has_one_column(way: str) -> None:

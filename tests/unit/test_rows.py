@@ -110,6 +110,13 @@ def test_what_only_the_metadata_tells_is_heeded() -> None:
     assert rows_of(union, logicalType="avro-json") == [{"string": "x"}, None, {"long": MOST}]
 
 
+@pytest.mark.parametrize("scale", [10**20, -(10**20)])
+def test_a_decimal_beyond_pythons_exponents_is_the_lines_text(scale: int) -> None:
+    values = pa.array([b"\x05", None])
+    text = f"5E{-scale}"
+    assert rows_of(values, logicalType="decimal", precision="9", scale=str(scale)) == [text, None]
+
+
 def test_rows_without_columns_are_rows() -> None:
     assert python_rows(pa.RecordBatch.from_struct_array(pa.array([{}] * 2, pa.struct([])))) == [
         {},

@@ -10,7 +10,16 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from rowferry.kernel.copy_cells import NULL_LENGTH, Cells, Ints, Octets, padded, read_at
+from rowferry.kernel.copy_cells import (
+    NULL_LENGTH,
+    Cells,
+    Ints,
+    Octets,
+    TooMuchText,
+    is_too_much,
+    padded,
+    read_at,
+)
 from rowferry.kernel.copy_few import FewReader
 from rowferry.kernel.copy_fields import read_cells
 from rowferry.types import Wire
@@ -36,7 +45,8 @@ class CopyReader:
         chunks: as copy_expert() hands them to write(), a row each; cut elsewhere, they cost more.
         only: the columns to read, as where the key of an uncarriable row is to be named.
         Raises ValueError where the bytes are not a complete COPY of these columns, Uncarriable
-        where the mapping cannot hold values; its rows count from the first row.
+        where the mapping cannot hold values; its rows count from the first row. TooMuchText is one
+        that may be for their number only.
         """
         return self.read_rows(without_frame(chunks), only=only)
 
@@ -56,11 +66,14 @@ class CopyReader:
         except _NotARowEach:
             cells = self._cells(buffer, np.fromiter(_scan(buffer, int(bounds[-1])), np.int64))
         count = len(cells[0]) if cells else len(rows)
-        columns = [
-            (wire, read_cells(wire, own))
-            for wire, own in zip(self._wires, cells, strict=True)
-            if only is None or wire.name in only
-        ]
+        columns, size = [], 0
+        for wire, own in zip(self._wires, cells, strict=True):
+            if only is None or wire.name in only:
+                column = read_cells(wire, own)
+                columns.append((wire, column))
+                size += column.nbytes
+            if count > 1 and is_too_much(size, len(buffer)):
+                raise TooMuchText(wire.name, np.arange(count))
         return _batch(columns, count)
 
     def _cells(self, buffer: Octets, bounds: Ints) -> list[Cells]:

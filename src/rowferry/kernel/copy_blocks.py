@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 from rowferry.kernel.copy import TRAILER, CopyReader, without_frame
+from rowferry.kernel.copy_cells import TooMuchText
 
 BLOCK_BYTES = 1 << 20
 EMPTY_BYTES = 21  # of a COPY without rows, which comes as one chunk
@@ -17,7 +18,8 @@ EMPTY_BYTES = 21  # of a COPY without rows, which comes as one chunk
 class CopyBlocks:
     """The rows of one COPY, as many as are wanted: `limit`, and until they are enough bytes.
 
-    is_complete: whether no row came beyond them. size: about how many bytes they are.
+    is_complete: whether no row came beyond them. size: about how many bytes they are, as they came
+    or as columns, whichever is more.
     """
 
     def __init__(self, reader: CopyReader, limit: int, most_bytes: int) -> None:
@@ -74,9 +76,21 @@ class CopyBlocks:
             self.is_complete = False
         if not wanted:
             return
-        self.size += size
-        self._left = self._left - len(wanted) if self.size <= self._most_bytes else 0
         try:
-            self._batches.append(self._reader.read_rows(wanted))
+            batch = self._reader.read_rows(wanted)
+        except TooMuchText as error:
+            self._read_halves(wanted, error)
         except ValueError as error:
             self._failure, self._left = error, 0
+        else:
+            self._batches.append(batch)
+            self.size += max(size, batch.nbytes)
+            self._left = self._left - len(wanted) if self.size <= self._most_bytes else 0
+
+    def _read_halves(self, rows: Sequence[bytes], error: TooMuchText) -> None:
+        if len(rows) == 1:
+            self._failure, self._left = error, 0
+            return
+        half = len(rows) // 2
+        for part in (rows[:half], rows[half:]):
+            self._read(part, sum(map(len, part)))

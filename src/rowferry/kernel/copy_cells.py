@@ -14,6 +14,8 @@ Octets = npt.NDArray[np.uint8]
 
 PADDING = 32  # bytes behind the last value, so that a fixed-width read at any cell stays inside
 NULL_LENGTH = -1  # of a value that is NULL
+_MOST_ZEROS = 1 << 25
+_OF_A_BYTE = 8  # a NULL is four bytes in a COPY, and up to 32 in a column
 
 
 class Uncarriable(ValueError):
@@ -25,6 +27,21 @@ class Uncarriable(ValueError):
     def __init__(self, column: str, rows: Ints, reason: str) -> None:
         super().__init__(f"{len(rows)} values of column {column!r}: {reason}")
         self.column, self.rows, self.reason = column, rows, reason
+
+
+class TooMuchText(Uncarriable):
+    """Values that take far more bytes as columns than they came as; fewer rows may be read."""
+
+    def __init__(self, column: str, rows: Ints) -> None:
+        super().__init__(column, rows, "numbers that come to over 32 MB of zeros")
+
+
+def is_too_much(size: int, came: int) -> bool:
+    """Whether columns of so many bytes are far more than what came for them, such as text is.
+
+    PostgreSQL's 1e131071 is ten bytes, a digit and its power; its text is all of its zeros.
+    """
+    return size > _MOST_ZEROS + _OF_A_BYTE * came
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +60,18 @@ class Cells:
         return len(self.starts)
 
     @property
+    def size(self) -> int:
+        """How many bytes the values are."""
+        return int(np.maximum(self.lengths, 0).sum())
+
+    @property
     def valid(self) -> Flags:
         """Which rows are not NULL."""
         return np.not_equal(self.lengths, NULL_LENGTH)
+
+    def part(self, first: int, end: int) -> "Cells":
+        """The cells of some rows."""
+        return Cells(self.column, self.buffer, self.starts[first:end], self.lengths[first:end])
 
     def fixed(self, dtype: str, offset: int = 0) -> npt.NDArray[Any]:
         """A big-endian number of each row, at an offset inside the value; noise where NULL."""

@@ -16,7 +16,9 @@ from rowferry.kernel.copy_cells import (
     Flags,
     Ints,
     Octets,
+    TooMuchText,
     Uncarriable,
+    is_too_much,
     read_at,
     text_array,
     validity,
@@ -54,7 +56,7 @@ def read_composite(wire: Wire, cells: Cells, read: Read) -> pa.Array:
     fields = cells.fixed(">i4")
     cells.require((cells.lengths >= _COMPOSITE_HEADER) & (fields == len(wire.fields)), "not it")
     position = cells.starts + _COMPOSITE_HEADER * present
-    columns = []
+    columns: list[pa.Array] = []
     for field in wire.fields:
         prefix = 2 * _LENGTH  # the field's type, and its length
         cells.require(position + prefix <= ends, "not a composite")
@@ -64,6 +66,8 @@ def read_composite(wire: Wire, cells: Cells, read: Read) -> pa.Array:
         position = start + np.maximum(lengths, 0)
         cells.require((position <= ends) & (lengths >= -1), "not a composite")
         columns.append(read(field, Cells(cells.column, cells.buffer, start, lengths)))
+        if is_too_much(sum(column.nbytes for column in columns), cells.size):
+            raise TooMuchText(cells.column, np.flatnonzero(present))
     cells.require(position == ends, "not a composite")
     return pa.Array.from_buffers(wire.arrow_type, len(cells), [validity(present)], children=columns)
 
@@ -180,6 +184,8 @@ def _of_rows(element: Wire, items: Cells, counts: Ints, read: Read) -> pa.Array:
         return read(element, items)
     except Uncarriable as refused:
         rows = np.unique(np.repeat(np.arange(len(counts)), counts)[refused.rows])
+        if isinstance(refused, TooMuchText):
+            raise TooMuchText(items.column, rows) from refused
         raise Uncarriable(items.column, rows, refused.reason) from refused
 
 

@@ -49,7 +49,7 @@ def _cells(field: pa.Field, values: pa.Array) -> list[Any]:
         return _each(values, json.loads)
     if logical == b"decimal":
         scale = int(told[b"scale"])
-        return _each(values, lambda raw: Decimal(digits_text(raw, scale)))
+        return _each(values, lambda raw: _decimal(digits_text(raw, scale)))
     if pt.is_list(kind) or pt.is_map(kind):
         return _lists(kind, values)
     if pt.is_struct(kind):
@@ -62,6 +62,14 @@ def _cells(field: pa.Field, values: pa.Array) -> list[Any]:
 
 def _each(values: pa.Array, convert: Callable[[Any], Any]) -> list[Any]:
     return [None if value is None else convert(value) for value in values.to_pylist()]
+
+
+def _decimal(text: str) -> Decimal | str:
+    """Python's decimals have exponents of up to 18 digits."""
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
 
 
 def _lists(kind: pa.DataType, values: pa.Array) -> list[Any]:

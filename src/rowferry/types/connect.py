@@ -72,7 +72,8 @@ class _Speller:
         if kind in ("array", "map"):
             inside = "items" if kind == "array" else "values"
             return {**schema, inside: self.spell(schema[inside], namespace)}
-        logical = _LOGICAL.get((kind, schema.get(CONNECT_NAME, "")))
+        name = schema.get(CONNECT_NAME)
+        logical = _LOGICAL.get((kind, name)) if isinstance(name, str) else None
         told = {**schema, "logicalType": logical} if logical else dict(schema)
         return told if kind in _PRIMITIVES else {**told, "type": self._by_name(kind, namespace)}
 
@@ -84,7 +85,7 @@ class _Speller:
                 return full
             if full in self._elsewhere:
                 return self.spell(self._elsewhere[full], "")
-        return name  # of an alias, or of nothing: for the gate to judge
+        return name  # of nothing: for the gate to judge
 
     def _definition(self, schema: Mapping[str, Any], namespace: str) -> Any:
         name, space = str(schema["name"]), schema.get("namespace")
@@ -109,19 +110,32 @@ def line_schema(schema: Mapping[str, Any], unwrap: str | None = None) -> Mapping
     """
     told, names = spelled_out(schema)
     row = row_of_envelope(told, names) if unwrap else None
-    found: Mapping[str, Any] = _as_text(row or told)
+    found: Mapping[str, Any] = _as_text(row or told, names)
     return found
 
 
-def _as_text(schema: Any) -> Any:
+def is_variable_scale(schema: Any) -> bool:
+    """Whether a definition has the name of Debezium's decimals of any scale, and their form."""
+    match schema:
+        case {
+            "type": "record",
+            "connect.name": name,
+            "fields": [{"name": "scale", "type": "int"}, {"name": "value", "type": "bytes"}],
+        }:
+            return bool(name == VARIABLE_SCALE)
+    return False
+
+
+def _as_text(schema: Any, names: Names) -> Any:
     """The schema with a string for each type that becomes text."""
     if isinstance(schema, list):
-        return [_as_text(part) for part in schema]
+        return [_as_text(part, names) for part in schema]
     if not isinstance(schema, dict):
-        return "string" if schema == VARIABLE_SCALE else schema
-    if schema.get(CONNECT_NAME) in (VARIABLE_SCALE, NANO_TIME):
+        is_name = isinstance(schema, str)
+        return "string" if is_name and is_variable_scale(names.get(schema)) else schema
+    if is_variable_scale(schema) or schema.get(CONNECT_NAME) == NANO_TIME:
         return "string"
-    return {key: _as_text(part) for key, part in schema.items()}
+    return {key: _as_text(part, names) for key, part in schema.items()}
 
 
 def row_of_envelope(told: Any, names: Names) -> Mapping[str, Any] | None:
@@ -129,11 +143,21 @@ def row_of_envelope(told: Any, names: Names) -> Mapping[str, Any] | None:
     if not isinstance(told, dict) or told.get("type") != "record":
         return None
     types = {field["name"]: field["type"] for field in told["fields"]}
-    if not {"op", "before"} <= set(types):
+    op, before, row = (_present(types.get(name), names) for name in ("op", "before", "after"))
+    if _kind(op) not in ("string", "enum") or not isinstance(types.get("after"), list):
         return None
-    match types.get("after"):
+    return row if isinstance(row, dict) and _kind(row) == _kind(before) == "record" else None
+
+
+def _present(avro: Any, names: Names) -> Any:
+    """The definition of a type, of the other one where it may be null."""
+    match avro:
         case ["null", only] | [only, "null"]:
-            row = names.get(only) if isinstance(only, str) else only
-            is_record = isinstance(row, dict) and row.get("type") == "record"
-            return row if is_record else None
-    return None
+            return _present(only, names)
+        case str():
+            return names.get(avro, avro)
+    return avro
+
+
+def _kind(avro: Any) -> Any:
+    return avro.get("type") if isinstance(avro, Mapping) else avro

@@ -38,10 +38,19 @@ class Compiled:
         if text is None:
             return
         try:
-            self.codec = AvroCodec(text)
+            self._compile(text)
         except SchemaRefused as refused:
-            self.refused = str(refused)
-            return
+            self.codec, self.refused = None, str(refused)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as odd:
+            self.codec = None
+            self.refused = f"the types of the schema have an odd form ({type(odd).__name__})"
+
+    def _compile(self, text: str) -> None:
+        """Raises SchemaRefused, and what a schema raises that is odd where the gate does not look.
+
+        A schema that is spelled out is longer than it was: the gate may refuse it only then.
+        """
+        self.codec = AvroCodec(text)
         parsed = json.loads(text) if text.lstrip().startswith("{") else {}
         if parsed.get("type") not in ("record", "error"):
             return

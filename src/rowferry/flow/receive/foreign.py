@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from rowferry.kernel.avro import Tally
 from rowferry.kernel.long_decimals import digits_text
 from rowferry.kernel.nested import with_fields, with_items, with_map_items
-from rowferry.types.connect import NANO_TIME, VARIABLE_SCALE, ZONED_TIMESTAMP, Names
+from rowferry.types.connect import NANO_TIME, ZONED_TIMESTAMP, Names, is_variable_scale
 
 Convert = Callable[[pa.Array, Tally], pa.Array]
 
@@ -53,6 +53,8 @@ def conversion(avro: Any, names: Names) -> Convert | None:
 
 def _nested(avro: Any, names: Names) -> Convert | None:
     match avro:
+        case _ if is_variable_scale(avro):
+            return _variable_scale
         case {"type": "array", "items": items} if inner := conversion(items, names):
             return _in_lists(inner)
         case {"type": "map", "values": values} if inner := conversion(values, names):
@@ -117,7 +119,6 @@ def _zoned_timestamp(values: pa.Array, _tally: Tally) -> pa.Array:
 
 
 _LEAVES: Final[dict[tuple[str, str], Convert]] = {
-    ("record", VARIABLE_SCALE): _variable_scale,
     ("long", NANO_TIME): _nano_time,
     ("string", ZONED_TIMESTAMP): _zoned_timestamp,
 }

@@ -5,7 +5,7 @@ is noted with its reason and goes to those zeros, where every shape reads as emp
 other rows' work needs no special case; its row of the result is dropped in the end.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from rowferry.kernel.avro.fallbacks import Fallbacks
 from rowferry.kernel.avro.reasons import Reason
+from rowferry.kernel.avro.shapes import Shape
+from rowferry.kernel.avro.single_read import Read, reader
 from rowferry.kernel.avro.varints import (
     WORD_BITS,
     Numbers,
@@ -31,6 +33,23 @@ WORD_BYTES: Final = 8
 ONE_BYTE: Final = 0x80
 # What parked and failed rows may read: the longest value of a simple shape, twice.
 ZEROS: Final = bytes(64)
+# By which a block's rounds may fall short of the rows that are worth one: 256 rounds of one row.
+# Lists inside of lists would have as many of these as there are innermost ones.
+MOST_ROWS_SHORT: Final = 1 << 14
+
+
+class ShortRounds:
+    """By how many rows the rounds of a block may still fall short, before it is one by one."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, rows: int) -> bool:
+        """Whether there may be one that is short by so many."""
+        self.left = max(self.left - rows, 0)
+        return self.left > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,7 @@ class Block:
 
     words: the 8 bytes from each position on. grave: where failed rows go. slow: counts the values
     that went through Python one by one, by cause. tally: of the memory that lists and unions take.
+    short_rounds: what its lists may have of them.
     """
 
     data: Bytes
@@ -47,13 +67,34 @@ class Block:
     failures: NDArray[np.uint8]
     slow: Fallbacks
     tally: Tally
+    short_rounds: ShortRounds
+    _octets: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+    _readers: dict[int, Read] = field(default_factory=dict)
 
     @staticmethod
     def of(data: Bytes, messages: int, slow: Fallbacks, tally: Tally) -> "Block":
         """A block of messages; the data ends in ZEROS."""
         words = words_at_each_byte(data)
         grave = len(data) - len(ZEROS) + 1  # no message ends there, so who is there has failed
-        return Block(data, words, grave, np.zeros(messages, np.uint8), slow, tally)
+        failures, rounds = np.zeros(messages, np.uint8), ShortRounds(MOST_ROWS_SHORT)
+        return Block(data, words, grave, failures, slow, tally, rounds)
+
+    def octets(self, message: int, start: int, end: int) -> tuple[bytes, int]:
+        """A message's bytes for plain Python, from `start` or before, and where `start` is in them.
+
+        One reads on in a message, never back: so each is copied once, in however many parts it is
+        asked for.
+        """
+        found = self._octets.get(message)
+        if found is None or start < found[0]:
+            found = self._octets[message] = start, self.data[start:end].tobytes()
+        return found[1], start - found[0]
+
+    def reader(self, shape: Shape) -> Read:
+        """A reader of one value in plain Python, compiled once for the block."""
+        if id(shape) not in self._readers:
+            self._readers[id(shape)] = reader(shape, self.tally)
+        return self._readers[id(shape)]
 
 
 class Cursor:

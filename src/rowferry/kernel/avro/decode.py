@@ -29,7 +29,6 @@ from rowferry.kernel.avro.shapes import (
     Union,
     Varint,
 )
-from rowferry.kernel.avro.single_read import reader
 
 INT_BITS: Final = 32
 # Read from zeros these take less than there are: a null can be read from there as if it were one.
@@ -124,12 +123,17 @@ def _decode_optional(shape: Optional, cursor: Cursor) -> pa.Array:
         return decode(shape.inner, cursor)
     if nulls == len(cursor):
         return pa.nulls(len(cursor), shape.arrow)
-    if isinstance(shape.inner, SIMPLE):
+    if _reads_zeros(shape.inner):
         return _decode_parked(shape.inner, cursor, is_null)
     part = cursor.part(~is_null)
     column = with_nulls(decode(shape.inner, part), ~is_null)
     cursor.join(~is_null, part)
     return column
+
+
+def _reads_zeros(shape: Shape) -> bool:
+    """Whether zeros are a value of the shape; an enum without symbols has none."""
+    return isinstance(shape, SIMPLE) and not (isinstance(shape, Enum) and not shape.symbols)
 
 
 def _decode_parked(inner: Shape, cursor: Cursor, is_null: Mask) -> pa.Array:
@@ -147,21 +151,23 @@ def _decode_parked(inner: Shape, cursor: Cursor, is_null: Mask) -> pa.Array:
 
 def _decode_union(shape: Union, cursor: Cursor) -> pa.Array:
     """Row by row in Python: each value has a shape of its own."""
-    read = reader(shape, cursor.block.tally)
-    cursor.block.slow.note("union", len(cursor))
-    data, texts, behind = cursor.block.data, [], []
+    block = cursor.block
+    read = block.reader(shape)
+    block.slow.note("union", len(cursor))
+    texts, behind = [], []
     failed: dict[Reason, list[int]] = {}
-    spans = zip(cursor.positions.tolist(), cursor.ends.tolist(), strict=True)
-    for place, (start, end) in enumerate(spans):
-        text, position = None, 0
+    spans = zip(cursor.rows.tolist(), cursor.positions.tolist(), cursor.ends.tolist(), strict=True)
+    for place, (message, start, end) in enumerate(spans):
+        octets, first = block.octets(message, start, end)
+        text, position = None, first
         try:
-            text, position = read(data[start:end].tobytes(), 0)
+            text, position = read(octets, first)
         except MalformedError as odd:
             failed.setdefault(odd.reason, []).append(place)
         except IndexError:
             failed.setdefault(Reason.TRUNCATED, []).append(place)
         texts.append(text)
-        behind.append(start + position)
+        behind.append(start + position - first)
     cursor.positions = np.array(behind, np.int64)
     for reason, places in failed.items():
         where = np.zeros(len(cursor), np.bool_)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from rowferry.kernel.avro import cells
-from rowferry.kernel.avro.cursor import Cursor, Mask
+from rowferry.kernel.avro.cursor import Block, Cursor, Mask
 from rowferry.kernel.avro.reasons import MalformedError, Reason
 from rowferry.kernel.avro.shapes import Array, Boolean, Fixed, Float, Map, Shape
 from rowferry.kernel.avro.single_read import blocks_reader, items_reader
@@ -15,22 +15,22 @@ from rowferry.kernel.avro.varints import Numbers
 
 # A round costs about as much as this many items read one at a time in Python.
 FEWEST_ROWS_A_ROUND: Final = 64
-ROUNDS_IN_ANY_CASE: Final = 16
+SHORT_ROUNDS_A_LIST: Final = 16
 SAME_SIZE: Final = (Boolean, Float, Fixed)
 ITEMS_AT_ONCE: Final = 1 << 16  # as Python's values, which take five times what Arrow's do
 ITEMS_OF_ONE_SIZE: Final = 1 << 18  # positions and the like take 40 times a boolean
 
 Decode = Callable[[Shape, Cursor], pa.Array]
 Found = list[tuple[Numbers, pa.Array]]  # items, and the place in the cursor that each belongs to
-# bytes and the row → its items, some at a time, and how many bytes were read up to there
-ReadRest = Callable[[bytes, int], Iterable[tuple[list[Any], int]]]
+# message, position, row → its items, some at a time, and the position behind them
+ReadRest = Callable[[bytes, int, int], Iterable[tuple[list[Any], int]]]
 
 
 def decode_list(shape: Array | Map, items: Shape, cursor: Cursor, decode: Decode) -> pa.Array:
     """A list a row, of all its blocks."""
     found: Found = []
     active, heads = np.arange(len(cursor)), 0
-    while len(active) >= FEWEST_ROWS_A_ROUND or (len(active) and heads < ROUNDS_IN_ANY_CASE):
+    while _goes_on(len(active), heads, cursor.block):
         part, heads = cursor.part(active), heads + 1
         counts, block_ends = _read_block_head(part, items.least)
         cursor.block.tally.charge(int(counts.sum()) * shape.weight)
@@ -41,9 +41,18 @@ def decode_list(shape: Array | Map, items: Shape, cursor: Cursor, decode: Decode
         cursor.join(active, part)
         active = active[counts > 0]
     if len(active):  # the rest of a few rows of many blocks
-        read = blocks_reader(items, shape.weight, cursor.block.tally)
-        found += _read_one_by_one(items, cursor, active, lambda octets, _: [read(octets, 0)])
+        block = cursor.block
+        read = blocks_reader(block.reader(items), items.least, shape.weight, block.tally)
+        found += _read_one_by_one(items, cursor, active, lambda *at: [read(*at[:2])])
     return _list_of(shape, items, found, len(cursor))
+
+
+def _goes_on(rows: int, rounds: int, block: Block) -> bool:
+    """Whether to have another round of so many rows, after so many of this list."""
+    short = FEWEST_ROWS_A_ROUND - rows
+    if short <= 0:
+        return True
+    return rows > 0 and rounds < SHORT_ROUNDS_A_LIST and block.short_rounds.take(short)
 
 
 def _read_block_head(part: Cursor, least: int) -> tuple[Numbers, Numbers]:
@@ -72,7 +81,7 @@ def _items(items: Shape, part: Cursor, counts: Numbers, decode: Decode) -> Found
     found: Found = []
     rows, number = np.flatnonzero(counts), 0
     some = part.part(rows)
-    while len(rows) >= FEWEST_ROWS_A_ROUND or (len(rows) and number < ROUNDS_IN_ANY_CASE):
+    while _goes_on(len(rows), number, part.block):
         found.append((rows, decode(items, some)))
         number += 1
         goes_on = (counts[rows] > number) & some.alive()
@@ -107,10 +116,10 @@ def _items_of_one_size(items: Shape, part: Cursor, counts: Numbers, decode: Deco
 
 def _items_one_by_one(items: Shape, part: Cursor, rows: Numbers, counts: Numbers) -> Found:
     """The rest of a few long blocks."""
-    read = items_reader(items, part.block.tally)
+    read = items_reader(part.block.reader(items))
 
-    def read_items(octets: bytes, row: int) -> Iterator[tuple[list[Any], int]]:
-        left, position = int(counts[row]), 0
+    def read_items(octets: bytes, position: int, row: int) -> Iterator[tuple[list[Any], int]]:
+        left = int(counts[row])
         while left:
             some = min(left, ITEMS_AT_ONCE)
             values, position = read(octets, position, some)
@@ -123,22 +132,33 @@ def _items_one_by_one(items: Shape, part: Cursor, rows: Numbers, counts: Numbers
 def _read_one_by_one(items: Shape, part: Cursor, rows: Numbers, read: ReadRest) -> Found:
     """Items of these rows in plain Python, and where they end."""
     found: Found = []
+    values: list[Any] = []
+    owners: list[int] = []
     for row in rows.tolist():
         start, end = int(part.positions[row]), int(part.ends[row])
+        octets, first = part.block.octets(int(part.rows[row]), start, end)
         reason = Reason.TRUNCATED
         try:
-            for values, size in read(part.block.data[start:end].tobytes(), row):
-                part.positions[row] = start + size
-                part.block.slow.note("long array", len(values))
-                owners = np.full(len(values), row, np.int32)
-                found.append((owners, cells.column_of(items, values)))
+            for some, position in read(octets, first, row):
+                part.positions[row] = start + position - first
+                part.block.slow.note("long array", len(some))
+                values += some
+                owners += [row] * len(some)
+                if len(values) >= ITEMS_AT_ONCE:
+                    found.append(_column_of(items, values, owners))
+                    values, owners = [], []
             continue
         except MalformedError as odd:
             reason = odd.reason
         except IndexError:
             pass
         part.fail(_only(row, len(part)), reason)
+    found.append(_column_of(items, values, owners))
     return found
+
+
+def _column_of(items: Shape, values: list[Any], owners: list[int]) -> tuple[Numbers, pa.Array]:
+    return np.array(owners, np.int32), cells.column_of(items, values)
 
 
 def _only(row: int, rows: int) -> Mask:

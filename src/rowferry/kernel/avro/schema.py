@@ -89,7 +89,7 @@ def check_gate(schema: Mapping[str, Any] | str) -> None:
 
 def _parsed(schema: Mapping[str, Any] | str) -> Any:
     """JSON, or the bare name of a primitive."""
-    text = schema if isinstance(schema, str) else json.dumps(schema)
+    text = schema if isinstance(schema, str) else json.dumps(schema, ensure_ascii=False)
     if len(text) > MOST_BYTES:
         raise SchemaRefused("the schema is larger than 1 MB")
     if text in PRIMITIVES:
@@ -150,12 +150,12 @@ class Resolver:
         raise SchemaRefused(f"the schema uses a type it does not define: {name[:80]!r}")
 
     def _definition(self, kind: str, schema: Any, namespace: str, depth: int) -> Shape:
-        names = _full_names(schema, namespace)
-        inner = names[0].rpartition(".")[0]
+        full = _full_name(schema, namespace)
+        inner = full.rpartition(".")[0]
         before = self.shapes
-        self.open.update(names)
+        self.open.add(full)
         if kind == "enum":
-            symbols = _short(str(symbol) for symbol in schema["symbols"])
+            symbols = _short(schema["symbols"])
             shape: Shape = Enum(pa.utf8(), 1, symbols, pa.array(symbols, pa.utf8()))
         elif kind == "fixed":
             size = _natural(schema["size"])
@@ -163,10 +163,9 @@ class Resolver:
         else:
             fields = schema["fields"]
             shapes = [self.resolve(field["type"], inner, depth + 1) for field in fields]
-            shape = record_of([str(field["name"]) for field in fields], shapes)
-        self.open.difference_update(names)
-        for name in names:
-            self.named[name] = (shape, self.shapes - before)
+            shape = record_of([field["name"] for field in fields], shapes)
+        self.open.remove(full)
+        self.named[full] = (shape, self.shapes - before)
         return shape
 
     def _array(self, items: Shape) -> Shape:
@@ -192,7 +191,7 @@ class Resolver:
 
 
 def record_of(names: Sequence[str], shapes: Sequence[Shape]) -> Record:
-    """A record of these fields. Raises SchemaRefused for a name that comes twice."""
+    """A record of these fields. Raises SchemaRefused for names that are odd or come twice."""
     if len(set(_short(names))) < len(names):
         raise SchemaRefused("the schema has a record with two fields of one name")
     fields = [field_of(name, shape) for name, shape in zip(names, shapes, strict=True)]
@@ -200,19 +199,19 @@ def record_of(names: Sequence[str], shapes: Sequence[Shape]) -> Record:
     return Record(pa.struct(fields), least, tuple(names), tuple(shapes), pa.schema(fields))
 
 
-def _full_names(schema: Any, namespace: str) -> list[str]:
-    """The type's full name, then its aliases'."""
-    name, space = str(schema["name"]), schema.get("namespace")
+def _full_name(schema: Any, namespace: str) -> str:
+    """Aliases are not for use inside a schema, and may be the name of another type in it."""
+    [name] = _short([schema["name"]])
+    space = schema.get("namespace")
     full = name if "." in name else f"{namespace if space is None else space}.{name}".lstrip(".")
-    inner = full.rpartition(".")[0]
-    aliases = [str(alias) for alias in schema.get("aliases") or ()]
-    others = [a if "." in a else f"{inner}.{a}".lstrip(".") for a in aliases]
-    return list(_short([full, *others]))
+    return _short([full])[0]
 
 
-def _short(names: Iterable[str]) -> tuple[str, ...]:
-    """The names. Raises SchemaRefused for one that is too long."""
+def _short(names: Iterable[Any]) -> tuple[str, ...]:
+    """The names. Raises SchemaRefused for one that is too long, or no text."""
     told = tuple(names)
+    if not all(isinstance(name, str) for name in told):
+        raise SchemaRefused("the schema has a name that is no text")
     if max(map(len, told), default=0) > LONGEST_NAME:
         raise SchemaRefused(f"the schema has a name of more than {LONGEST_NAME} letters")
     return told
@@ -224,7 +223,7 @@ def _branch_name(schema: Any, namespace: str) -> str:
         dotted = f"{namespace}.{schema}".lstrip(".")
         return schema if schema in PRIMITIVES or "." in schema else dotted
     kind = schema["type"]
-    return _full_names(schema, namespace)[0] if kind in NAMED else str(kind)
+    return _full_name(schema, namespace) if kind in NAMED else str(kind)
 
 
 def _logical(schema: Any, plain: Shape) -> Shape:

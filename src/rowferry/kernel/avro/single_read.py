@@ -196,9 +196,8 @@ def _record(shape: Record, tally: Tally) -> Read:
     return read
 
 
-def items_reader(items: Shape, tally: Tally) -> Callable[[bytes, int, int], tuple[list[Any], int]]:
+def items_reader(read_item: Read) -> Callable[[bytes, int, int], tuple[list[Any], int]]:
     """A reader of `count` items in a row, which are known to have room in the message."""
-    read_item = reader(items, tally)
 
     def read(message: bytes, position: int, count: int) -> tuple[list[Any], int]:
         values = []
@@ -210,9 +209,9 @@ def items_reader(items: Shape, tally: Tally) -> Callable[[bytes, int, int], tupl
     return read
 
 
-def blocks_reader(items: Shape, weight: int, tally: Tally) -> Read:
-    """A reader of blocks of items, up to the empty one."""
-    read_items, least = items_reader(items, tally), items.least
+def blocks_reader(read_item: Read, least: int, weight: int, tally: Tally) -> Read:
+    """A reader of blocks of items of at least so many bytes each, up to the empty one."""
+    read_items = items_reader(read_item)
 
     def read(message: bytes, position: int) -> tuple[list[Any], int]:
         values: list[Any] = []
@@ -235,6 +234,10 @@ def blocks_reader(items: Shape, weight: int, tally: Tally) -> Read:
             values += block
 
     return read
+
+
+def _list(items: Shape, weight: int, tally: Tally) -> Read:
+    return blocks_reader(reader(items, tally), items.least, weight, tally)
 
 
 def _union(shape: Union, tally: Tally) -> Read:
@@ -262,8 +265,8 @@ MAKERS: Final[dict[type[Shape], Callable[[Any, Tally], Read]]] = {
     Fixed: lambda shape, _: _fixed(shape.size),
     Enum: lambda shape, _: _enum(shape),
     Decimal: lambda shape, _: _decimal(shape),
-    Array: lambda shape, tally: blocks_reader(shape.items, shape.weight, tally),
-    Map: lambda shape, tally: blocks_reader(shape.entries, shape.weight, tally),
+    Array: lambda shape, tally: _list(shape.items, shape.weight, tally),
+    Map: lambda shape, tally: _list(shape.entries, shape.weight, tally),
     Record: _record,
     Optional: lambda shape, tally: optional_reader(shape, reader(shape.inner, tally)),
     Union: _union,

@@ -1,13 +1,10 @@
 """The schema registry: the one place that speaks its API."""
 
 import hashlib
-import ipaddress
 import json
-import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.common._httpx_compat import httpx  # whichever it uses
@@ -16,6 +13,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from rowferry.config import Settings
 from rowferry.errors import AccessDenied, Code, ConfigError, DataAtRisk, RowferryError, Transient
 from rowferry.model import SchemaId
+from rowferry.registry_addresses import ADVICE, Resolve, checked, resolved
 from rowferry.registry_answers import (
     IDS,
     LONGEST_SCHEMA,
@@ -30,9 +28,6 @@ from rowferry.types.connect import with_references
 
 SECONDS = 5.0
 _MOST_REFERENCES = 100
-_ADDRESS = "see SCHEMA_SERVER: the URL of the API, with its base path"
-
-Resolve = Callable[[str], list[str]]  # host → its addresses; raises OSError
 
 
 class Registry:
@@ -46,7 +41,8 @@ class Registry:
 
     def __init__(self, settings: Settings, resolve: Resolve | None = None) -> None:
         self._settings = settings
-        self._where = _checked(settings.schema_server, resolve or _addresses)
+        addresses = checked(settings.schema_server, resolve or resolved)
+        self._where = addresses.urls
         conf: dict[str, Any] = {"url": self._where, "timeout": SECONDS, "max.retries": 0}
         if settings.schema_username:
             secret = settings.schema_password
@@ -59,6 +55,7 @@ class Registry:
         except OSError as error:
             what = f"SCHEMA_SSL_CA cannot be read: {error.strerror}"
             raise ConfigError(Code.CONFIG, what, where=str(settings.schema_ssl_ca)) from error
+        _without_proxy(self._client, addresses.local)
         # the client's configuration has no place for limits
         limit_answers(self._client._rest_client.session, SECONDS)  # noqa: SLF001
 
@@ -183,10 +180,26 @@ class Registry:
             raise _unreached(error, where) from error
         except AnswerRefused as error:
             what = f"the schema registry's answer {error}"
-            raise ConfigError(Code.CONFIG, what, where=where, advice=_ADDRESS) from error
+            raise ConfigError(Code.CONFIG, what, where=where, advice=ADVICE) from error
         except OTHER_SHAPES as error:
             what = "the schema registry's answer is not of its API"
-            raise ConfigError(Code.CONFIG, what, where=where, advice=_ADDRESS) from error
+            raise ConfigError(Code.CONFIG, what, where=where, advice=ADVICE) from error
+
+
+def _without_proxy(client: SchemaRegistryClient, hosts: Collection[str]) -> None:
+    """Ask these hosts themselves, whatever proxy the environment names for all others."""
+    if not hosts:
+        return
+    names = [f"[{host}]" if ":" in host else host for host in hosts]
+    # Its configuration knows one proxy for all hosts, or the environment's, and no exception.
+    rest = client._rest_client  # noqa: SLF001 - as above
+    rest.session.close()
+    rest.session = httpx.Client(
+        verify=rest.verify,
+        auth=rest.auth,
+        timeout=rest.timeout,
+        mounts={f"all://{name}": None for name in names},
+    )
 
 
 def fingerprint(schema: str | Mapping[str, Any]) -> str:
@@ -241,7 +254,7 @@ def _meaning(error: SchemaRegistryError, where: str) -> RowferryError:
     if status == 422:  # noqa: PLR2004 - HTTP's
         said = f"the schema registry refuses the schema: {error.error_message}"
         return ConfigError(Code.CONFIG, said, where=where)
-    return ConfigError(Code.CONFIG, said, where=where, advice=_ADDRESS)
+    return ConfigError(Code.CONFIG, said, where=where, advice=ADVICE)
 
 
 def _unreached(error: Exception, where: str) -> RowferryError:
@@ -254,42 +267,3 @@ def _unreached(error: Exception, where: str) -> RowferryError:
             advice="set SCHEMA_SSL_CA to the CA that signed it",
         )
     return Transient(Code.SR_DOWN, f"the schema registry is not reached: {said}", where=where)
-
-
-def _checked(urls: str, resolve: Resolve) -> str:
-    """The addresses, each without its last slash. Raises ConfigError for one that is refused.
-
-    A registry is not a way into the machine's own network: no metadata service, no plain HTTP
-    beyond loopback, no credentials in the address.
-    """
-    found = [url.strip().rstrip("/") for url in urls.split(",") if url.strip()]
-    for url in found:
-        refusal = _refusal(url, resolve)
-        if refusal:
-            raise ConfigError(Code.CONFIG, f"SCHEMA_SERVER: {refusal}", advice=_ADDRESS)
-    if not found:
-        raise ConfigError(Code.CONFIG, "SCHEMA_SERVER: required, and not set", advice=_ADDRESS)
-    return ",".join(found)
-
-
-def _refusal(url: str, resolve: Resolve) -> str | None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "not a URL that begins with https:// or http://"
-    if parts.username or parts.password:
-        return "credentials belong in SCHEMA_USERNAME and SCHEMA_PASSWORD"
-    try:
-        addresses = [ipaddress.ip_address(address) for address in resolve(parts.hostname)]
-    except OSError as error:
-        what = f"the name of the schema registry's host is not known: {error.strerror}"
-        raise Transient(Code.SR_DOWN, what, where=parts.hostname) from error
-    if any(a.is_link_local or a.is_multicast or a.is_unspecified for a in addresses):
-        return f"{parts.hostname} is a link-local address"
-    if parts.scheme == "http" and not all(address.is_loopback for address in addresses):
-        return "http:// is for this machine only; use https://"
-    return None
-
-
-def _addresses(host: str) -> list[str]:
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]).partition("%")[0] for entry in found]

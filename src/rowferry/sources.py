@@ -74,6 +74,7 @@ def load_settings(
     _take_dotenv(gathered, folder / ".env")
     gathered.take(_from_names(environ, "the environment", gathered), "environment")
     given = {name: value for name, value in (flags or {}).items() if value is not None}
+    gathered.problems += [_empty_flag(name) for name, value in given.items() if value == ""]
     gathered.take(given, "flag")
     gathered.problems += _misspelt(gathered)
     gathered.problems += _missing(gathered.values, required)
@@ -86,6 +87,11 @@ def load_settings(
         what = f"{count} setting{'s' if count != 1 else ''} to repair:\n{listed}"
         raise ConfigError(Code.CONFIG, what)
     return Loaded(settings, gathered.origin, given, tuple(gathered.warnings))
+
+
+def _empty_flag(name: str) -> str:
+    """An empty variable is an unset one, and children take flags as variables: it cannot reach."""
+    return f"{environment_name(name)}: its flag is empty; leave it out, or give it a value"
 
 
 def _misspelt(gathered: _Gathered) -> list[str]:

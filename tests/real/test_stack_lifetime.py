@@ -181,9 +181,12 @@ def test_what_a_killed_run_left_is_ended_and_its_data_is_kept(folder: Path) -> N
         execute(stack, "DO $$ BEGIN ASSERT (SELECT a FROM kept) = 42; END $$")
 
 
-def stack_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+def stack_command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "rowferry", "stack", *arguments]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    environment = {**os.environ, **environ}
+    return subprocess.run(
+        words, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +276,21 @@ def test_status_tells_of_each_part(
     elsewhere = stack_command("status", "--dir", str(tmp_path / "nowhere"))
     assert elsewhere.returncode == 6
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_stack_behind_a_proxy_is_seen_and_told_who_needs_to_go_around_it(
+    brought_up: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    # GIVEN a proxy that nobody is
+    folder, first = brought_up
+    proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
+    # WHEN
+    again = stack_command("up", "--dir", str(folder), **proxy)
+    # THEN
+    assert "runs already" in again.stderr
+    assert again.stdout == first.stdout
+    assert "NO_PROXY=127.0.0.1,localhost" in again.stderr
+    assert "NO_PROXY" not in first.stderr
 
 
 def test_a_demo_does_not_take_over_a_stack_that_is_up(

@@ -174,3 +174,18 @@ def test_one_that_does_not_drain_in_time_is_killed(
     code = run_workers(start, Settings(workers=1, drain_seconds=0.1), stop, once=False)
     # THEN it has ended all the same, and the exit code says how
     assert code == 128 + signal.SIGKILL
+
+
+def test_a_worker_that_a_stop_meets_before_it_listens_has_nothing_to_drain(
+    children: list[Child],
+) -> None:
+    # GIVEN a worker that does not take signals as requests yet, as in its first second
+    stop = Stop()
+    stop.request()
+    # WHEN
+    code = run_workers(
+        lambda _number: script(children, SLEEP), Settings(workers=1), stop, once=False
+    )
+    # THEN
+    assert code == 0
+    assert [child.poll() for child in children] == [-signal.SIGTERM]

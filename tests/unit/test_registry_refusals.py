@@ -78,7 +78,7 @@ class Answering(BaseHTTPRequestHandler):
                 self.wfile.write(payload[first : first + len(payload) // 40 + 1])
                 threading.Event().wait(0.05)
 
-    do_GET = do_POST = answer  # noqa: N815 - the names that the server looks for
+    do_GET = do_POST = do_CONNECT = answer  # noqa: N815 - the names that the server looks for
 
     def log_message(self, *_: object) -> None:
         pass
@@ -309,6 +309,41 @@ def test_a_newest_version_that_is_no_record_is_what_does_not_fit(
         asking.register("a-value", OLD)
     assert raised.value.code is Code.SR_INCOMPATIBLE
     assert asking.differences("a-value", OLD) == ["the newest version is no record"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_registry_on_this_machine_is_asked_without_the_proxy(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    # GIVEN a proxy that nobody is
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    # WHEN
+    stub.answers["GET", "/subjects/a-value/versions"] = (404, {"error_code": 40401})
+    asking = Registry(settings(f"http://{host}:{stub.server_port}"))
+    # THEN
+    assert asking.versions("a-value") == []
+    asking.close()
+    assert len(stub.asked) == 1
+
+
+def test_a_registry_elsewhere_is_asked_by_the_proxy(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN a proxy, which is asked to connect
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{stub.server_port}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    # WHEN
+    asking = Registry(settings("https://example.com"), resolve=lambda _host: ["93.184.216.34"])
+    with pytest.raises(Transient):
+        asking.versions("a-value")
+    asking.close()
+    # THEN
+    assert stub.asked == ["CONNECT example.com:443"]
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,12 @@ def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
     assert load(tmp_path, {"POSTGRES_PORT": "", "ROWFERRY_FILTER": ""}).origin == {}
 
 
+def test_an_empty_flag_is_refused_since_no_child_could_see_it(tmp_path: Path) -> None:
+    write_private(tmp_path / ".env", "ROWFERRY_FILTER=price > 1\n")
+    told = problems(tmp_path, flags={"filter": "", "group": "mine", "topic": None})
+    assert told == ["ROWFERRY_FILTER: its flag is empty; leave it out, or give it a value"]
+
+
 @pytest.mark.parametrize(
     ("mode", "is_refused", "is_warned"),
     [(0o600, False, False), (0o644, False, True), (0o606, True, False)],

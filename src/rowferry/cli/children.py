@@ -35,17 +35,20 @@ def run_children(commands: Sequence[Command], loaded: Loaded, stop: Stop, *, onc
     """
     if not once:
         return _side_by_side([_start(each, loaded) for each in commands], loaded, stop)
-    in_turn = (_side_by_side([_start(each, loaded, "--once")], loaded, stop) for each in commands)
-    return next((code for code in in_turn if code), 0)
+    for command in commands:
+        if stop.requested:
+            break
+        if code := _side_by_side([_start(command, loaded, "--once")], loaded, stop):
+            return code
+    return 0
 
 
 def _side_by_side(children: list[Child], loaded: Loaded, stop: Stop) -> int:
     while all(child.poll() is None for child in children) and not stop.wait(_LOOK_SECONDS):
         pass
-    ended_first = [child for child in children if child.poll() is not None]
-    end_children(children, loaded.settings.drain_seconds + _GRACE_SECONDS)
-    codes = map(exit_code, [*ended_first, *children])
-    return next((code for code in codes if code), 0)
+    ended_first = [exit_code(child) for child in children if child.poll() is not None]
+    ended = end_children(children, loaded.settings.drain_seconds + _GRACE_SECONDS)
+    return next((code for code in [*ended_first, *ended] if code), 0)
 
 
 def _start(command: Command, loaded: Loaded, *flags: str) -> Child:

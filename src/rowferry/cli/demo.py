@@ -1,15 +1,15 @@
 """`rowferry demo`: the whole path on a stack of its own, and the proof that it is exact."""
 
 import dataclasses
-import shutil
+import os
+import signal
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rowferry.cli import render
+from rowferry.cli.stopping import interrupt_on_signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -35,25 +35,19 @@ def demo(
     ] = False,
 ) -> int:
     """Start everything, carry a live shop's rows to the stage, and prove that it is exact."""
-    from rowferry.cli.stopping import stop_on_signals
     from rowferry.stack.demo import Demo, Plan
+    from rowferry.stack.demo_folder import demo_folder
+    from rowferry.stack.loopback import no_proxy
 
-    stop = stop_on_signals()
-    folder = Path(tempfile.mkdtemp(prefix="rowferry-demo-"))
-    folder.chmod(0o711)  # PostgreSQL's own user passes through; nothing in it can be listed
-    try:
-        with _progress() as progress:
-            bar = progress.add_task("the shop trades", total=seconds, visible=False)
+    interrupt_on_signals(signal.SIGINT, signal.SIGTERM)
+    os.environ.update(no_proxy(os.environ))  # for the connector, here and in what we start
+    with demo_folder(render.note, keep=keep) as folder, _progress() as progress:
+        bar = progress.add_task("the shop trades", total=seconds, visible=False)
 
-            def show(done: float) -> None:
-                progress.update(bar, completed=done, visible=done < seconds)
+        def show(done: float) -> None:
+            progress.update(bar, completed=done, visible=done < seconds)
 
-            outcome = Demo(Plan(rows, seconds, stage), folder, render.note, show).run(stop)
-    finally:
-        if keep:
-            render.note(f"Kept: {folder}")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        outcome = Demo(Plan(rows, seconds, stage), folder, render.note, show).run()
     if as_json:
         render.emit_json(as_data(outcome))
     else:

@@ -28,7 +28,10 @@ EXIT_CODES: dict[int, str] = {
     ),
     Unreadable.exit_code: "A record or value that cannot be carried, and the policy is to stop.",
     LocalResource.exit_code: "Disk, memory or descriptors of this machine.",
-    130: "Ended by a second signal, or the reader of the output went away.",
+    130: (
+        "Ended by Ctrl-C, where there is nothing to drain, by a second signal, or because the "
+        "reader of the output went away."
+    ),
 }
 
 MEANINGS: dict[Code, tuple[str, str]] = {

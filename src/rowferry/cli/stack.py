@@ -5,12 +5,12 @@ import signal
 import stat
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from rowferry.cli import render
+from rowferry.cli.stopping import interrupt_on_signals
 
 app = typer.Typer(
     name="stack",
@@ -31,8 +31,9 @@ def up(folder: Folder = DEFAULT) -> None:
     a stack that runs already is left alone, and its settings are printed.
     """
     from rowferry.stack.local import LocalStack
+    from rowferry.stack.loopback import needs_no_proxy
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupt_on_signals(signal.SIGTERM)
     stack = LocalStack(folder, durable=True, outlives=True, say=render.note)
     if set(stack.states(SLOW_SECONDS).values()) == {"ready"}:
         render.note("The stack runs already.")
@@ -44,6 +45,10 @@ def up(folder: Folder = DEFAULT) -> None:
     for name, value in stack.settings().items():
         sys.stdout.write(f"{name}={value}\n")
     _note_if_readable()
+    if needs_no_proxy():
+        render.note(
+            "A proxy is set: Snowflake's connector needs NO_PROXY=127.0.0.1,localhost, too."
+        )
 
 
 @app.command()
@@ -83,11 +88,6 @@ def status(
         render.table(("part", "state"), list(states.items()))
     if set(states.values()) != {"ready"}:
         raise typer.Exit(NOT_ALL_RUN)
-
-
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM while parts start ends those, as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def _note_if_readable() -> None:

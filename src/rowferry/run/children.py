@@ -23,17 +23,22 @@ def start_child(words: Sequence[str], environment: Mapping[str, str]) -> Child:
     )
 
 
-def end_children(children: Sequence[Child], seconds: float) -> None:
-    """End those that still run: in order, and after so many seconds at once."""
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-    for child in children:
+def end_children(children: Sequence[Child], seconds: float) -> list[int]:
+    """End those that still run: in order, and after so many seconds at once; their exit codes.
+
+    One that our request ends there and then had not begun: it counts as one that drained.
+    """
+    asked = [child for child in children if child.poll() is None]
+    for child in asked:
+        child.terminate()
+    for child in asked:
         try:
             child.wait(seconds)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+    idle = [child for child in asked if child.returncode == -signal.SIGTERM]
+    return [0 if child in idle else exit_code(child) for child in children]
 
 
 def exit_code(child: Child) -> int:

@@ -90,5 +90,5 @@ def run_workers(
         failed = failed or next((code for code in codes.values() if code), 0)
         left = [worker for worker, code in codes.items() if code is None]
     asked = [worker.child for worker in every if worker.child.poll() is None]
-    end_children(asked, settings.drain_seconds + _GRACE_SECONDS)
-    return next((code for code in [failed, *map(exit_code, asked)] if code), 0)
+    codes_asked = end_children(asked, settings.drain_seconds + _GRACE_SECONDS)
+    return next((code for code in [failed, *codes_asked] if code), 0)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+from rowferry.errors import LocalResource
 from rowferry.stack import java
 from rowferry.stack.downloads import alone
 from rowferry.stack.folder import StackFolder
@@ -32,23 +33,31 @@ def train(parts: list[JavaPart], cache: Path, say: Callable[[str], None]) -> Non
     """
     if not _untrained(parts, cache):
         return
-    with alone(cache, "Preparing the Java parts"):
-        missing = _untrained(parts, cache)
-        if not missing:
-            return
-        names = " and ".join(part.name for part in missing)
-        say(f"Preparing {names} to start faster (once, about 20 s) …")
-        leash = Leash()
-        with ThreadPoolExecutor(len(missing)) as pool:
-            runs = [pool.submit(_train, type(part), cache, leash.group) for part in missing]
-            try:
-                wait(runs)
-            finally:  # after Ctrl-C, too: the threads end with their processes
-                leash.end_group()
-        for part, run in zip(missing, runs, strict=True):
-            if not run.result():
-                _failure(part, cache).touch()
-                say(f"{part.name} could not be prepared; it works all the same")
+    try:
+        with alone(cache, "Preparing the Java parts"):
+            missing = _untrained(parts, cache)
+            if missing:
+                _train_all(missing, cache, say)
+    except LocalResource as error:  # a cache that others filled, and that we may only read
+        say(f"The Java parts are not prepared to start faster: {error.what}")
+
+
+def _train_all(missing: list[JavaPart], cache: Path, say: Callable[[str], None]) -> None:
+    names = " and ".join(part.name for part in missing)
+    say(f"Preparing {names} to start faster (once, about 20 s) …")
+    leash = Leash()
+    with ThreadPoolExecutor(len(missing)) as pool:
+        runs = [pool.submit(_train, type(part), cache, leash.group) for part in missing]
+        try:
+            wait(runs)
+        finally:  # after Ctrl-C, too: the threads end with their processes
+            leash.end_group()
+    for part, run in zip(missing, runs, strict=True):
+        if not run.result():
+            mark = _failure(part, cache)
+            mark.parent.mkdir(exist_ok=True)
+            mark.touch()
+            say(f"{part.name} could not be prepared; it works all the same")
 
 
 def _untrained(parts: list[JavaPart], cache: Path) -> list[JavaPart]:
@@ -58,9 +67,7 @@ def _untrained(parts: list[JavaPart], cache: Path) -> list[JavaPart]:
 
 def _failure(part: JavaPart, cache: Path) -> Path:
     """A mark that training failed here, so that not every start tries again."""
-    mark = java.aot_file(part.program, cache).with_suffix(".failed")
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    return mark
+    return java.aot_file(part.program, cache).with_suffix(".failed")
 
 
 def _train(kind: type[JavaPart], cache: Path, group: int) -> bool:

@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,10 @@ from typing import Any
 
 from rowferry.config import Settings
 from rowferry.errors import Code, RowferryError
+from rowferry.run.children import end_children
 from rowferry.sources import FAMILIES, load_settings
 from rowferry.stack import ledger
+from rowferry.stack.demo_folder import STACK
 from rowferry.stack.local import PARTS, LocalStack
 from rowferry.stack.shop import Shop, Takings, Traffic
 from rowferry.stop import Stop
@@ -74,13 +76,18 @@ class Demo:
         self._say, self._show = say, show
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._environ: dict[str, str] = {}
+        self._group: int | None = None
 
-    def run(self, stop: Stop) -> Outcome:
-        """Start everything, trade, settle, and compare the three places."""
+    def run(self) -> Outcome:
+        """Start everything, trade, settle, and compare the three places.
+
+        KeyboardInterrupt ends it at any point, and what it started with it.
+        """
         parts = [p for p in PARTS if p != "snowflake" or self._plan.stage == "snowflake"]
         # 1. A stack of its own.
         self._say(f"1/5  Starting {', '.join(parts)} …")
-        with LocalStack(self._folder / "stack", parts, say=self._say) as stack:
+        with LocalStack(self._folder / STACK, parts, say=self._say) as stack:
+            self._group = stack.group
             self._environ = {**stack.settings(), **self._own_settings()}
             settings = load_settings(environ=self._environ, folder=self._folder).settings
             dsn = _dsn(settings)
@@ -92,7 +99,7 @@ class Demo:
                 # 3. Both loops, and the shop.
                 self._start("send")
                 self._start("receive")
-                takings = self._trade(shop, stop)
+                takings = self._trade(shop)
                 # 4. All that was committed, sent and staged.
                 self._say("4/5  The shop is closed; sending and staging what is under way …")
                 self._settle()
@@ -125,34 +132,28 @@ class Demo:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C reaches us, and we end them in order
+                process_group=self._group,  # Ctrl-C reaches us alone; the leash outlives a kill -9
             )
         self._children[command] = child
         return child
 
-    def _trade(self, shop: Shop, stop: Stop) -> Takings:
+    def _trade(self, shop: Shop) -> Takings:
         self._say(
             f"3/5  Sending and receiving. The shop trades for {self._plan.seconds:g} s: inserts, "
             "updates, late commits, savepoints, rollbacks, two-phase commits …"
         )
-        took: list[Takings] = []
-        trading = threading.Thread(
-            target=lambda: took.append(shop.trade(self._plan.seconds, stop)), name="shop"
-        )
-        began = time.monotonic()
-        trading.start()
-        try:
-            while trading.is_alive():
-                self._show(min(time.monotonic() - began, self._plan.seconds))
-                self._check_children()
-                trading.join(LOOK_SECONDS)
-        except BaseException:
-            stop.request()
-            trading.join()
-            raise
-        if stop.requested or not took:
-            raise KeyboardInterrupt
-        return took[0]
+        stop = Stop()
+        with ThreadPoolExecutor(1, "shop") as pool:
+            try:
+                began = time.monotonic()
+                trading = pool.submit(shop.trade, self._plan.seconds, stop)
+                while not trading.done():
+                    self._show(min(time.monotonic() - began, self._plan.seconds))
+                    self._check_children()
+                    wait([trading], LOOK_SECONDS)
+                return trading.result()
+            finally:  # after Ctrl-C, too: it ends its transactions
+                stop.request()
 
     def _check_children(self) -> None:
         for command, child in self._children.items():
@@ -162,15 +163,10 @@ class Demo:
     def _settle(self) -> None:
         """End each loop in order, then let it complete what is left: a restart is part of it."""
         for command in ("send", "receive"):
-            for child in (self._stopped(command), self._start(command, "--once")):
-                code = child.wait(SETTLE_SECONDS)
-                if code != 0:
-                    raise self._failed(command, code)
-
-    def _stopped(self, command: str) -> subprocess.Popen[bytes]:
-        child = self._children[command]
-        child.terminate()
-        return child
+            [code] = end_children([self._children[command]], SETTLE_SECONDS)
+            code = code or self._start(command, "--once").wait(SETTLE_SECONDS)
+            if code != 0:
+                raise self._failed(command, code)
 
     def _end(self) -> None:
         for child in self._children.values():

@@ -65,6 +65,7 @@ class LocalStack:
         self._open = contextlib.ExitStack()
         self._children: list[subprocess.Popen[bytes]] = []
         self._stopping = threading.Event()
+        self.group: int | None = None  # the leash's, once the stack has one
 
     def __enter__(self) -> Self:
         self.start()
@@ -87,7 +88,7 @@ class LocalStack:
             self._open = opening.pop_all()
         try:
             self._prepare()
-            group = None if self._outlives else self._leash()
+            self.group = group = None if self._outlives else self._leash()
             with ThreadPoolExecutor(len(self.parts)) as pool:
                 starting = [pool.submit(self._start, p, group) for p in self.parts.values()]
                 try:

@@ -1,13 +1,13 @@
 """The schema registry: Apicurio, which speaks Confluent's REST API, with basic authentication."""
 
 import base64
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 from rowferry.stack import java
 from rowferry.stack.downloads import fetch, read_lock, unpacked
 from rowferry.stack.folder import StackFolder
+from rowferry.stack.loopback import ask
 from rowferry.stack.ports import HOST
 from rowferry.stack.processes import Launch
 
@@ -52,9 +52,9 @@ class Registry:
         url = f"{self._url()}/subjects"
         request = urllib.request.Request(url, headers={"Authorization": f"Basic {basic}"})  # noqa: S310 - http on loopback
         try:
-            with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 - as above
+            with ask(request) as answer:
                 return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
-        except (urllib.error.URLError, OSError):
+        except OSError:
             return False
 
     def settings(self) -> dict[str, str]:

@@ -2,10 +2,10 @@
 
 import json
 import sys
-import urllib.error
 import urllib.request
 
 from rowferry.stack.folder import StackFolder
+from rowferry.stack.loopback import ask
 from rowferry.stack.ports import HOST
 from rowferry.stack.processes import Launch
 
@@ -68,9 +68,9 @@ class Snowflake:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 - as above
+            with ask(request) as answer:
                 return bool(json.load(answer)["success"])
-        except (urllib.error.URLError, OSError):
+        except OSError:
             return False
 
     def settings(self) -> dict[str, str]:

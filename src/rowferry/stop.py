@@ -1,8 +1,10 @@
 """Stopping: a signal is a request that every wait hears at once."""
 
+import os
+import select
 import signal
-import threading
 import time
+import weakref
 from collections.abc import Callable
 from types import FrameType
 
@@ -11,10 +13,13 @@ class Stop:
     """A request to stop, set by SIGTERM or SIGINT, or by code; waits end when it is set.
 
     A second signal means "now": `on_second` is called, from the handler or by who hears it first.
+    What waits is a pipe and no lock: a handler may come while the main thread holds any lock.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._event = threading.Event()
+        self._heard, self._told = os.pipe()
+        os.set_blocking(self._told, False)
+        weakref.finalize(self, _close, self._heard, self._told)
         self._clock = clock
         self._on_second: Callable[[], None] | None = None
         self.requested_at: float | None = None
@@ -22,17 +27,17 @@ class Stop:
     @property
     def requested(self) -> bool:
         """Whether somebody asked to stop."""
-        return self._event.is_set()
+        return self.requested_at is not None
 
     def request(self) -> None:
         """Ask to stop."""
         if self.requested_at is None:
             self.requested_at = self._clock()
-        self._event.set()
+            os.write(self._told, b"\0")  # stays there, so that every wait ends
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but no longer than until a stop is requested; says whether it is."""
-        return self._event.wait(max(0.0, seconds))
+        return bool(select.select([self._heard], [], [], max(0.0, seconds))[0])
 
     def insist(self) -> None:
         """A second signal was heard; nothing where nobody listens to signals."""
@@ -53,3 +58,8 @@ class Stop:
 
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -1,10 +1,14 @@
 """What a demo leaves that was killed goes with the next one, and nothing else does."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +47,26 @@ def test_a_demos_folder_ends_with_it_however_it_ends(temporary: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(temporary.iterdir()) == []
+
+
+def test_a_further_signal_does_not_keep_the_folder_from_going(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN somebody who presses Ctrl-C again as it goes
+    remove = shutil.rmtree
+
+    def disturbed(*words: Any, **named: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        remove(*words, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", disturbed)
+    before = signal.getsignal(signal.SIGINT)
+    # WHEN
+    with suppress(KeyboardInterrupt), demo_folder(silent, keep=False):
+        pass
+    # THEN
+    assert list(temporary.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_what_a_killed_demo_left_is_removed_by_the_next(temporary: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import stat
 import tempfile
 import time
@@ -23,7 +24,8 @@ _BEGINNING_SECONDS = 3600.0  # a folder without a record this old is no demo tha
 def demo_folder(say: Callable[[str], None], *, keep: bool) -> Iterator[Path]:
     """A private folder in the system's temporary one, with the stack in STACK; gone at the end.
 
-    keep: it stays. What demos of this user left that were killed is removed first.
+    keep: it stays. What demos of this user left that were killed is removed first. Called in the
+    main thread: no signal disturbs the removal at the end.
     """
     remove_leftovers(say)
     folder = Path(tempfile.mkdtemp(prefix=KEPT_PREFIX if keep else PREFIX))
@@ -34,7 +36,20 @@ def demo_folder(say: Callable[[str], None], *, keep: bool) -> Iterator[Path]:
         if keep:
             say(f"Kept: {folder}")
         else:
-            _remove(folder)
+            with _undisturbed():
+                _remove(folder)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Whoever says it twice or more wants the end, which this is; it takes seconds."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def remove_leftovers(say: Callable[[str], None]) -> None:

@@ -1,5 +1,6 @@
 """Stopping: a signal is a request that every wait hears at once."""
 
+import math
 import os
 import select
 import signal
@@ -37,7 +38,7 @@ class Stop:
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but no longer than until a stop is requested; says whether it is."""
-        return bool(select.select([self._heard], [], [], max(0.0, seconds))[0])
+        return is_readable(self._heard, seconds)
 
     def insist(self) -> None:
         """A second signal was heard; nothing where nobody listens to signals."""
@@ -58,6 +59,13 @@ class Stop:
 
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+
+
+def is_readable(descriptor: int, seconds: float) -> bool:
+    """Wait until a descriptor has something to read, whatever its number; says whether it has."""
+    waiting = select.poll()  # select() knows 1,024 descriptors
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(math.ceil(max(0.0, seconds) * 1000)))
 
 
 def _close(*descriptors: int) -> None:

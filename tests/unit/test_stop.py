@@ -48,6 +48,21 @@ def test_a_signal_at_any_moment_of_a_wait_is_heard() -> None:
     assert done.stdout == "all heard\n", done.stderr
 
 
+def test_a_process_with_many_descriptors_can_wait() -> None:
+    program = """
+import os, resource
+from rowferry.stop import Stop
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 4096), most))
+opened = [os.dup(1) for _ in range(1100)]
+stop = Stop()
+print(stop.wait(0.01), stop.request(), stop.wait(10))
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False)
+    assert done.stdout == "False None True\n", done.stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="descriptors are listed on Linux")
 def test_a_stop_that_nobody_has_any_more_keeps_no_descriptor() -> None:
     before = len([*Path("/proc/self/fd").iterdir()])

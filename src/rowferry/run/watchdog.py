@@ -1,7 +1,6 @@
 """The end of an orderly stop that takes too long: the process dies, which is safe by design."""
 
 import os
-import select
 import signal
 import socket
 import threading
@@ -13,7 +12,7 @@ from typing import Self
 import structlog
 
 from rowferry.errors import RetryBudgetSpent
-from rowferry.stop import Stop
+from rowferry.stop import Stop, is_readable
 
 _LOOK_SECONDS = 0.5
 _LEAVING = b"\0"  # no signal's number
@@ -81,6 +80,6 @@ class Watchdog:
 
     def _signals(self, seconds: float) -> int:
         """How many asked for the end, of those that came within so many seconds."""
-        if not select.select([self._heard], [], [], seconds)[0]:
+        if not is_readable(self._heard.fileno(), seconds):
             return 0
         return sum(number in (signal.SIGTERM, signal.SIGINT) for number in self._heard.recv(64))

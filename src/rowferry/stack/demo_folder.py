@@ -36,8 +36,8 @@ def demo_folder(say: Callable[[str], None], *, keep: bool) -> Iterator[Path]:
         if keep:
             say(f"Kept: {folder}")
         else:
-            with _undisturbed():
-                _remove(folder)
+            with _undisturbed(), contextlib.suppress(ConfigError, FileNotFoundError):
+                _remove(folder)  # unless the demo after us is already at it
 
 
 @contextlib.contextmanager

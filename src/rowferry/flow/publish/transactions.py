@@ -157,8 +157,9 @@ class Transactions:
                 cause = error.args[0]
                 if self._stop.requested_at is not None:
                     is_open = name != "init_transactions"
-                    # two calls may be under way by then: all is over before the process has to be
-                    drained = self._settings.drain_seconds - 3 * CALL_SECONDS if is_open else 0
+                    # calls may be under way by then: all is over before the process has to be
+                    most = self._settings.drain_seconds
+                    drained = max(most - 3 * CALL_SECONDS, most / 2) if is_open else 0
                     deadline = min(deadline, self._stop.requested_at + drained)
                 is_over = time.monotonic() >= deadline
                 if not cause.retriable() or cause.txn_requires_abort() or is_over:

@@ -82,7 +82,9 @@ def test_what_is_not_gzip_equals_only_its_own_bytes() -> None:
     assert same(b"", b"")
 
 
-@pytest.mark.parametrize("behind", [b"\0", b"rubbish", bytes(200_000), gzip.compress(SHORT)])
+@pytest.mark.parametrize(
+    "behind", [b"\0", b"rubbish", bytes(200_000), gzip.compress(SHORT, mtime=0)]
+)
 def test_a_file_is_its_first_member_whatever_lies_behind_it(behind: bytes) -> None:
     whole = gzip.compress(LINES, 1)
     assert same(whole, whole + behind)

@@ -47,7 +47,7 @@ def test_a_stop_ends_a_process_that_hears_nothing_at_its_deadline() -> None:
 
 @pytest.mark.parametrize("on_second", ["raise SystemExit(3)", "raise KeyboardInterrupt", "pass"])
 def test_a_second_signal_is_told_and_takes_no_deadline_away(on_second: str) -> None:
-    code, said = ended(2, 3, on_second)
+    code, said = ended(2, 1.5, on_second)
     assert code == DEADLINE
     assert "at once" in said
 

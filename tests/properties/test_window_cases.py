@@ -289,36 +289,35 @@ def the_clock_goes_back_between_slices_while_nobody_looks(world: World) -> None:
     writes_before_the_clock_is_back(world)
 
 
-def the_clock_goes_back_while_the_connection_is_lost(world: World) -> None:
+def settled_when_the_clock_goes_back(world: World) -> None:
+    """All is sent and stored; the step comes behind it."""
     world.db.now = 100_000
     settle(world)
     committed(world, 5)
     settle(world)
     world.db.clock_back(30_000)
+
+
+def writes_and_reconnects_when_the_clock_is_ahead_again(world: World) -> None:
     committed(world, 1)
     world.db.now += 60_000
     world.reconnect()
+
+
+def the_clock_goes_back_while_the_connection_is_lost(world: World) -> None:
+    settled_when_the_clock_goes_back(world)
+    writes_and_reconnects_when_the_clock_is_ahead_again(world)
 
 
 def the_clocks_step_is_seen_and_not_stored(world: World) -> None:
-    world.db.now = 100_000
-    settle(world)
-    committed(world, 5)
-    settle(world)
-    world.db.clock_back(30_000)
+    settled_when_the_clock_goes_back(world)
     committed(world, 2)
     world.tick(fate=1)
-    committed(world, 1)
-    world.db.now += 60_000
-    world.reconnect()
+    writes_and_reconnects_when_the_clock_is_ahead_again(world)
 
 
 def the_tables_cannot_be_looked_at_behind_a_step_of_the_clock(world: World) -> None:
-    world.db.now = 100_000
-    settle(world)
-    committed(world, 5)
-    settle(world)
-    world.db.clock_back(30_000)
+    settled_when_the_clock_goes_back(world)
 
     def away() -> None:
         raise Transient(Code.PG_CONN, "the connection is lost")
@@ -326,9 +325,7 @@ def the_tables_cannot_be_looked_at_behind_a_step_of_the_clock(world: World) -> N
     world.hooks["tables"] = away
     with pytest.raises(Transient):
         next(world.start().tick())
-    committed(world, 1)
-    world.db.now += 60_000
-    world.reconnect()
+    writes_and_reconnects_when_the_clock_is_ahead_again(world)
 
 
 def the_server_crashes_and_uses_ids_again(world: World) -> None:

@@ -7,8 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from rowferry.stack import postgres
 from rowferry.stack.kafka import Kafka
 from rowferry.stack.local import LocalStack
 from rowferry.stack.postgres import Postgres
+from waiting import within
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 OWNER = """
@@ -34,15 +34,6 @@ with LocalStack(Path(sys.argv[1]), sys.argv[2:]):
     print("ready", flush=True)
     time.sleep(600)
 """
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return condition()
 
 
 @contextmanager

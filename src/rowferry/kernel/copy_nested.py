@@ -56,7 +56,7 @@ def read_composite(wire: Wire, cells: Cells, read: Read) -> pa.Array:
     fields = cells.fixed(">i4")
     cells.require((cells.lengths >= _COMPOSITE_HEADER) & (fields == len(wire.fields)), "not it")
     position = cells.starts + _COMPOSITE_HEADER * present
-    columns: list[pa.Array] = []
+    columns, size, came = [], 0, cells.size
     for field in wire.fields:
         prefix = 2 * _LENGTH  # the field's type, and its length
         cells.require(position + prefix <= ends, "not a composite")
@@ -65,8 +65,10 @@ def read_composite(wire: Wire, cells: Cells, read: Read) -> pa.Array:
         start = position + prefix * present
         position = start + np.maximum(lengths, 0)
         cells.require((position <= ends) & (lengths >= -1), "not a composite")
-        columns.append(read(field, Cells(cells.column, cells.buffer, start, lengths)))
-        if is_too_much(sum(column.nbytes for column in columns), cells.size):
+        column = read(field, Cells(cells.column, cells.buffer, start, lengths))
+        columns.append(column)
+        size += column.nbytes
+        if is_too_much(size, came):
             raise TooMuchText(cells.column, np.flatnonzero(present))
     cells.require(position == ends, "not a composite")
     return pa.Array.from_buffers(wire.arrow_type, len(cells), [validity(present)], children=columns)

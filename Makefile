@@ -37,7 +37,7 @@ types:
 	@.venv/bin/mypy
 
 unit:
-	@$(PY) -m pytest -q tests/test_taste.py tests/test_docs.py tests/unit tests/properties -m "not real" -n 2 --hypothesis-profile=quick
+	@$(PY) -m pytest -q tests/test_taste.py tests/test_docs.py tests/unit tests/properties -m "not real" -n 3 --dist loadfile --hypothesis-profile=quick
 
 test: install ## every test, on real parts; ARGS="-k name" for some
 	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from memory import most_memory
+from refusing_disk import refusing
 from rowferry.errors import Code, DataAtRisk, LocalResource, NoSpace
 from rowferry.flow.stage.directory import DirectoryStage
 from rowferry.flow.stage.files import BLOCK_BYTES, OpenFile
@@ -132,11 +133,8 @@ def test_a_full_disk_is_told_as_one() -> None:
 def test_space_may_come_and_what_else_the_disk_refuses_needs_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
 ) -> None:
-    def open_(*_: object) -> int:
-        raise OSError(number, os.strerror(number))
-
     file = OpenFile(tmp_path / "0.gz", 1)
-    monkeypatch.setattr("rowferry.flow.stage.files.os.open", open_)
+    monkeypatch.setattr(os, "open", refusing(tmp_path, number))
     with pytest.raises(kind) as refused:
         file.finish()
     assert type(refused.value) is kind

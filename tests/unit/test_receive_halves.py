@@ -128,8 +128,8 @@ def test_what_is_too_large_together_is_taken_in_halves(
     # THEN file and dead letters are the same, and fewer are asked for from now on
     assert found == expected
     assert dead == expected_dead
-    assert at_once.most > ROWS
-    assert in_parts.most < 200
+    assert (at_once.most or 0) > ROWS
+    assert 0 < (in_parts.most or 0) < 200
 
 
 def test_a_record_alone_is_taken_however_large(

@@ -20,10 +20,15 @@ class Stretch:
 
     is_idle: bool = True
     due: float | None = None
-    most: int = 1 << 20
+    most: int | None = 1 << 20
 
     def due_at(self) -> float | None:
         return self.due
+
+
+def record_of(size: int) -> RawRecords:
+    none = pa.array([], pa.int64())
+    return RawRecords("t", Partition(0), [None], [bytes(size)], none, none, Offset(1))
 
 
 def lanes(*stretches: Stretch) -> list[Lane]:
@@ -48,6 +53,7 @@ def test_an_idle_receiver_polls_about_five_times_a_second_and_hears_the_first_re
 def test_a_receiver_at_work_waits_for_many_records_but_not_beyond_the_end_of_a_file() -> None:
     # GIVEN an open file that has to end soon
     pressure = Pressure(Settings())
+    pressure.weigh(record_of(70))
     at_work = lanes(Stretch(), Stretch(is_idle=False, due=NOW + 0.02))
     # WHEN it waits before that end, behind it, and for the stage's answer about partitions
     waits = [
@@ -60,12 +66,21 @@ def test_a_receiver_at_work_waits_for_many_records_but_not_beyond_the_end_of_a_f
     assert [seconds for _, seconds in waits] == pytest.approx([0.02, 0.001, 0.05])
 
 
+def test_few_records_are_asked_for_until_it_is_known_what_they_and_their_lines_come_to() -> None:
+    # GIVEN partitions from which nothing came
+    pressure, busy = Pressure(Settings()), lanes(Stretch(most=None), Stretch(most=None))
+    # WHEN something comes, whose size is known before its lines are
+    asked = [pressure.wait(busy, NOW, busy=True)[0]]
+    pressure.weigh(record_of(70))
+    asked += [pressure.wait(some, NOW, busy=True)[0] for some in (busy, [], lanes(Stretch()))]
+    # THEN
+    assert asked == [500, 500, 500, 20_000]
+
+
 def test_large_records_are_asked_for_in_small_numbers() -> None:
     # GIVEN a record of 1 MB
     pressure = Pressure(Settings())
-    none = pa.array([], pa.int64())
-    large = RawRecords("t", Partition(0), [None], [bytes(1_000_000)], none, none, Offset(1))
     # WHEN
-    pressure.weigh(large)
+    pressure.weigh(record_of(1_000_000))
     # THEN a poll takes no more than a few of its kind
     assert pressure.most == 8

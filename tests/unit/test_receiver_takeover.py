@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from properties.receive_world import FakeDecoder
+from refusing_disk import refusing
 from rowferry.errors import Code, DataAtRisk, NoSpace, Transient
 from rowferry.flow.receive.batches import Reason, Triggers
 from rowferry.flow.receive.contract import Fetched, MembershipOver, Owned
@@ -219,14 +220,11 @@ def test_a_dropped_lane_leaves_no_file_but_those_under_way_until_they_have_ended
 
 
 def test_a_full_disk_ends_the_membership_as_what_came_is_spooled_in_part(
-    lane: Callable[..., Lane], monkeypatch: pytest.MonkeyPatch
+    lane: Callable[..., Lane], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN a disk without space
-    def open_(*_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     full = lane([boundary(0, 2)], [])
-    monkeypatch.setattr("rowferry.flow.stage.files.os.open", open_)
+    monkeypatch.setattr(os, "open", refusing(tmp_path, errno.ENOSPC))
     # THEN the records are not taken again into the same files
     with pytest.raises(NoSpace):
         full.add(fetched(full, 0, 1, 2), 0.0)

@@ -63,7 +63,7 @@ class Lane:
         self.paused = False
         self.unreadable: Unreadable | None = None
         self.retry_at = 0.0
-        self.most = _MOST_AT_ONCE  # records that it wants at once
+        self.most: int | None = None  # records that it wants at once, once there were some
         self._inherited = len(taken.register.planned)
         self._staged = taken.staged
         self._making = making
@@ -224,7 +224,8 @@ class Lane:
             raise TooLargeTogether
         if count:
             fitting = count * _LINES_BYTES // max(size, 1)
-            self.most = max(1, min(fitting, int(self.most * _GROWTH) + 1))
+            usual = _MOST_AT_ONCE if self.most is None else int(self.most * _GROWTH) + 1
+            self.most = max(1, min(fitting, usual))
 
     def _cut(self, lines: Lines, cuts: list[Cut], now: float) -> None:
         index = 0

@@ -9,6 +9,7 @@ from rowferry.model import RawRecords
 from rowferry.run.lane import Lane
 
 _CHUNK_RECORDS = 20_000
+_FIRST_RECORDS = 500  # while nobody knows what records come to, in bytes and in lines
 _CHUNK_BYTES = 8_000_000
 _FILES_A_CHUNK = 64  # so that a small MAX_RECORDS does not make thousands of files at once
 _MOST_PENDING, _FEW_PENDING = 32, 8  # files of a partition between closed and committed
@@ -43,7 +44,7 @@ class Pressure:
     ) -> None:
         self._spool_bytes = settings.spool_bytes if spool_bytes is None else spool_bytes
         self._most_records = min(_CHUNK_RECORDS, _FILES_A_CHUNK * settings.max_records)
-        self._record_bytes = 1.0
+        self._record_bytes = 0.0  # not known
         self._is_full = self._has_warned = False
         self.is_behind = False  # the last poll told of a backlog: the next one waits for no more
         # consume() waits for as many records as were asked for, so its timeout is latency
@@ -55,7 +56,8 @@ class Pressure:
         if not busy and all(lane.is_idle for lane in lanes):
             return 1, _IDLE_SECONDS
         due = [at for lane in lanes if (at := lane.due_at()) is not None]
-        most = min([self.most, *(lane.most for lane in lanes)])
+        known = [lane.most for lane in lanes if lane.most is not None]
+        most = min([self.most, *(known or [_FIRST_RECORDS])])
         longest = _BACKLOG_SECONDS if self.is_behind else self.poll_seconds
         return most, max(0.001, min([longest, *(at - now for at in due)]))
 
@@ -66,7 +68,8 @@ class Pressure:
     @property
     def most(self) -> int:
         """How many records to ask for, so that a chunk stays small in bytes too."""
-        return max(1, min(self._most_records, int(_CHUNK_BYTES / self._record_bytes)))
+        fitting = int(_CHUNK_BYTES / self._record_bytes) if self._record_bytes else _FIRST_RECORDS
+        return max(1, min(self._most_records, fitting))
 
     def weigh(self, raw: RawRecords) -> None:
         """Learn from a chunk how large records are; large ones at once, small ones slowly."""

@@ -84,7 +84,7 @@ class AvroCodec:
         at all; without it the headers are skipped, not looked at, and all messages are there.
         No message, whatever its bytes, keeps another from being read. One that would become more
         than 64 MB and 128 times its bytes is bad. Raises TooLargeTogether where several come to
-        over 128 MB.
+        over 32 MB.
         """
         header = None if schema_id is None else header_of(schema_id)
         if len(messages) < FEWEST_ROWS_A_BLOCK:

@@ -27,7 +27,7 @@ from rowferry.kernel.avro.shapes import (
 # What a block of messages may come to, before it is cut into smaller ones.
 BLOCK_BYTES: Final = 1 << 26
 # What messages that are decoded together may come to.
-TOGETHER_BYTES: Final = 1 << 27
+TOGETHER_BYTES: Final = 1 << 25
 # What a message alone may come to beyond that, for each of its bytes. Values that take a byte each
 # come to half as much at most, those that JSON names with 63 letters included.
 BYTES_A_BYTE: Final = 128

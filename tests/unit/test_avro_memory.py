@@ -171,27 +171,27 @@ def items(count: int, one: bytes = b"\0") -> bytes:
 ENVELOPE = record_of(["null", columns(1600)], ["null", "Wide"], name="Envelope")
 EVENT = record_of(*[["null", columns(40) | {"name": f"W{n}"}] for n in range(30)], name="Event")
 HONEST: dict[str, Case] = {
-    "600 KB of numbers": (array_of("int"), items(600_000, b"\x02"), 1),
-    "600 KB of null decimals": (array_of(["null", FULL_DECIMAL]), items(600_000), 1),
-    "600 KB of null UUIDs": (array_of(["null", fixed(16)]), items(600_000), 1),
-    "600 KB of empty texts": (array_of("string"), items(600_000), 1),
-    "600 KB of empty arrays": (array_of(array_of("int")), items(600_000), 1),
-    "600 KB of flags": (array_of("boolean"), items(600_000), 1),
-    "600 KB of a map": (
+    "a megabyte of numbers": (array_of("int"), items(500_000, b"\x02"), 1),
+    "a megabyte of null decimals": (array_of(["null", FULL_DECIMAL]), items(1_000_000), 1),
+    "a megabyte of null UUIDs": (array_of(["null", fixed(16)]), items(1_000_000), 1),
+    "a megabyte of empty texts": (array_of("string"), items(1_000_000), 1),
+    "a megabyte of empty arrays": (array_of(array_of("int")), items(1_000_000), 1),
+    "a megabyte of flags": (array_of("boolean"), items(1_000_000), 1),
+    "a megabyte of a map": (
         {"type": "map", "values": ["null", "long"]},
-        items(300_000, b"\0\0"),
+        items(500_000, b"\0\0"),
         1,
     ),
-    "600 KB of rows of nulls": (
+    "a megabyte of rows of nulls": (
         array_of(columns(100, FULL_DECIMAL)),
-        items(6_000, bytes(100)),
+        items(10_000, bytes(100)),
         1,
     ),
     "1,600 nulls": (columns(1600, FULL_DECIMAL), bytes(1600), 500),
     "a truncate's envelope": (ENVELOPE, b"\0\0", 500),
     "1,000 events of 30 kinds": (array_of(EVENT), items(1000, bytes(30)), 1),
     "20,000 null rows of 100 columns": (array_of(["null", columns(100)]), items(20_000), 1),
-    "a union's array": (["int", "string", array_of("long")], b"\x04" + items(300_000), 1),
+    "a union's array": (["int", "string", array_of("long")], b"\x04" + items(500_000), 1),
 }
 
 
